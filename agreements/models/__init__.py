@@ -1,0 +1,47 @@
+"""The nouns of the register."""
+
+from .agency import Agency, AgencyKind, AgencyName, AgencyNameKind
+from .agreement import Agreement, DetailLevel, InstrumentType, LegalNature, TextAvailability
+from .evidence import Evidence, EvidenceTopic, Source, SourceKind
+from .participation import (
+    Capacity,
+    Participation,
+    ParticipationRole,
+    Signatory,
+    SigningAct,
+)
+from .provision import Direction, Outcome, Provision
+from .record import Revision, SearchDocument
+from .timeline import Milestone, Relation, RelationKind
+from .vocabulary import CooperationArea, ProductCategory
+
+__all__ = [
+    "Agency",
+    "AgencyKind",
+    "AgencyName",
+    "AgencyNameKind",
+    "Agreement",
+    "Capacity",
+    "CooperationArea",
+    "DetailLevel",
+    "Direction",
+    "Evidence",
+    "EvidenceTopic",
+    "InstrumentType",
+    "LegalNature",
+    "Milestone",
+    "Outcome",
+    "Participation",
+    "ParticipationRole",
+    "ProductCategory",
+    "Provision",
+    "Relation",
+    "RelationKind",
+    "Revision",
+    "SearchDocument",
+    "Signatory",
+    "SigningAct",
+    "Source",
+    "SourceKind",
+    "TextAvailability",
+]

@@ -1,0 +1,226 @@
+"""One instrument of cooperation."""
+
+import datetime
+from functools import cached_property
+
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django_countries.fields import CountryField
+
+from ..coverage import Grid, coverage
+from ..dates import PartialDateField
+from ..querysets import AgreementQuerySet, PublicationState
+from ..status import Ruling, status_on
+from .text import Line, Prose, WebAddress
+from .vocabulary import ProductCategory, validate_code
+
+
+class InstrumentType(models.TextChoices):
+    """Our own word for the kind of instrument, whatever it calls itself."""
+
+    MOC = "moc", "Memorandum of Cooperation"
+    MOU = "mou", "Memorandum of Understanding"
+    MRA = "mra", "Mutual recognition agreement"
+    CONFIDENTIALITY = "confidentiality_arrangement", "Confidentiality arrangement"
+    EXCHANGE_OF_LETTERS = "exchange_of_letters", "Exchange of letters"
+    INFORMATION_EXCHANGE = "information_exchange_memorandum", "Memorandum on information exchange"
+    STATEMENT = "statement_or_declaration", "Statement or declaration"
+    INTENT = "letter_or_memorandum_of_intent", "Letter or memorandum of intent"
+    WORK_SHARING = "work_sharing_scheme", "Work-sharing scheme"
+    IMPLEMENTATION_PLAN = "implementation_plan", "Implementation plan"
+    AMENDING_ACT = "amending_act", "Amending act"
+    TREATY = "treaty", "Treaty"
+    MEMORANDUM = "memorandum_other", "Other memorandum"
+    AGREEMENT = "agreement_other", "Other agreement"
+
+
+class LegalNature(models.TextChoices):
+    BINDING = "binding", "Binding"
+    NON_BINDING = "non_binding", "Non-binding"
+    MIXED = "mixed", "Binding in part"
+    NOT_STATED = "not_stated", "Not stated"
+
+
+class TextAvailability(models.TextChoices):
+    PUBLIC = "public", "Text is public"
+    NOT_PUBLIC = "not_public", "Text is not public"
+    NOT_STATED = "not_stated", "Not stated"
+
+
+class DetailLevel(models.TextChoices):
+    DESCRIBED = "described", "Described in its sources"
+    LIST_ENTRY = "list_entry", "Known from a regulator's list only"
+
+
+class Agreement(models.Model):
+    """One instrument of cooperation, with 0 to any number of participants."""
+
+    slug = models.CharField(
+        max_length=120,
+        unique=True,
+        validators=[validate_code],
+        help_text="The page's address: participants, kind and year, for example "
+        "hsa-mhlw-moc-2026. Frozen once published.",
+    )
+    title = Line(
+        max_length=1000,
+        help_text="The full title in English. If the source has none, describe the instrument and "
+        "say so in the notes on the sources.",
+    )
+    short_title = Line(
+        max_length=200, blank=True, help_text="A few words for lists: HSA–MHLW MOC 2026."
+    )
+    original_title = Line(
+        max_length=1000, blank=True, help_text="The title in its original language, if not English."
+    )
+    original_language = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="The original title's language code: ja, ko, fr, ar.",
+    )
+    instrument_type = models.CharField(
+        max_length=40,
+        choices=InstrumentType.choices,
+        help_text="Our kind, the same word for all records. Its own word for itself goes below.",
+    )
+    instrument_title = Line(
+        max_length=200,
+        blank=True,
+        help_text="What the instrument calls itself: Working arrangement, Protocole d'accord.",
+    )
+    legal_nature = models.CharField(
+        max_length=20,
+        choices=LegalNature.choices,
+        default=LegalNature.NOT_STATED,
+        help_text="Only what a source says. An MOU is not non-binding because MOUs usually are.",
+    )
+    legal_nature_stated = Line(
+        blank=True, help_text="The source's statement, in your own words."
+    )
+    summary = Prose(
+        blank=True, help_text="Two or three sentences in our own words. No claim without a source."
+    )
+    areas_stated = Prose(
+        "areas of cooperation as stated",
+        blank=True,
+        help_text="One phrase a line, as the sources give them. Coverage comes from the provisions.",
+    )
+    products = models.ManyToManyField(
+        ProductCategory,
+        blank=True,
+        related_name="agreements",
+        verbose_name="products in scope",
+        help_text="The scope of the instrument as a whole. What each provision reaches is recorded "
+        "there and never follows from this.",
+    )
+
+    signed_on = PartialDateField(
+        earliest_field="signed_on_earliest",
+        latest_field="signed_on_latest",
+        help_text="As the source gives it: 2010, May 2010 or 13 May 2010. If the sides signed on "
+        "different days, the last; record each side's day with the participant. Leave empty if no "
+        "source states it or if nothing was signed.",
+    )
+    signed_on_earliest = models.DateField(null=True, editable=False)
+    signed_on_latest = models.DateField(null=True, editable=False)
+    signed_city = Line("city of signature", max_length=120, blank=True)
+    signed_country = CountryField("country of signature", blank=True)
+    signed_venue = Line("venue of signature", max_length=200, blank=True)
+    term_stated = Line(
+        "term", blank=True, help_text="How long it runs, as stated: 5 years, indefinite."
+    )
+    renewal_stated = Line(
+        "renewal",
+        blank=True,
+        help_text="What is said about renewal. A renewal that took place is a milestone.",
+    )
+    reference_numbers = Prose(
+        blank=True, help_text="Official numbers of the instrument or its announcement, one a line."
+    )
+    text_availability = models.CharField(
+        max_length=20,
+        choices=TextAvailability.choices,
+        default=TextAvailability.NOT_STATED,
+        help_text="Whether the text itself has been published.",
+    )
+    text_url = WebAddress("address of the text", blank=True)
+    source_notes = Prose(
+        "notes on the sources",
+        blank=True,
+        help_text="Public. Where sources disagree and which was followed, what could not be found.",
+    )
+    detail_level = models.CharField(
+        max_length=20,
+        choices=DetailLevel.choices,
+        default=DetailLevel.DESCRIBED,
+        help_text="A list entry states kind, partners and date only; it rightly has no provisions.",
+    )
+
+    staff_notes = Prose(blank=True, help_text="For staff only. Never shown or exported.")
+    state = models.CharField(
+        "publication state",
+        max_length=20,
+        choices=PublicationState.choices,
+        default=PublicationState.DRAFT,
+        help_text="Only published records can be seen by the public.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = AgreementQuerySet.as_manager()
+
+    #: What a row of a list or an export needs, prefetched.
+    RELATED = (
+        "products",
+        "participations__agency",
+        "signatories__agency",
+        "provisions__area",
+        "provisions__products",
+        "provisions__relying",
+        "provisions__reference",
+        "provisions__source",
+        "milestones__source",
+        "relations__target",
+        "outcomes__source",
+        "outcomes__products",
+        "outcomes__reported_source",
+        "evidence__source",
+        "sources",
+    )
+
+    class Meta:
+        ordering = ["-signed_on_earliest", "slug"]
+        indexes = [models.Index(fields=["state", "-signed_on_earliest", "slug"])]
+
+    def __str__(self) -> str:
+        return self.short_title or self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("agreement-detail", args=[self.slug])
+
+    @property
+    def public(self) -> bool:
+        """Whether the public may see this record."""
+        return self.state == PublicationState.PUBLISHED
+
+    @property
+    def signed_in(self) -> str:
+        """Where it was signed, as far as stated."""
+        places = [self.signed_venue, self.signed_city, self.signed_country.name]
+        return ", ".join(place for place in places if place)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The coverage of this agreement: stage by product."""
+        return coverage(self.provisions.all(), self.product_order)
+
+    @property
+    def product_order(self) -> list[str]:
+        """The codes of the products its provisions name, in vocabulary order."""
+        named = {p for provision in self.provisions.all() for p in provision.products.all()}
+        return [p.code for p in sorted(named, key=lambda p: (p.position, p.name))]
+
+    def ruling_on(self, day: datetime.date) -> Ruling:
+        """The status on ``day`` and the fact that decided it."""
+        return status_on(day, self.signed_on, self.milestones.all())

@@ -1,0 +1,141 @@
+"""Who takes part in an agreement, and who signed it."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from ..dates import PartialDateField
+from .agency import Agency
+from .agreement import Agreement
+from .text import Line
+
+
+class ParticipationRole(models.TextChoices):
+    PARTY = "party", "Party"
+    IMPLEMENTING_AGENCY = "implementing_agency", "Implementing agency"
+    REPRESENTED_BODY = "represented_body", "Body on whose behalf a party signed"
+    CO_SIGNATORY = "co_signatory", "Co-signing body"
+    CONTACT_POINT = "contact_point", "Contact point"
+    FOUNDING_BODY = "founding_body", "Founding body"
+    COORDINATOR = "coordinator", "Coordinator"
+    MEMBER = "member", "Member"
+    OBSERVER = "observer", "Observer"
+
+
+class SigningAct(models.TextChoices):
+    SIGNATURE = "signature", "Signature"
+    ACCEPTANCE = "acceptance", "Acceptance"
+    RATIFICATION = "ratification", "Ratification"
+    ACCESSION = "accession", "Accession"
+
+
+class Participation(models.Model):
+    """One agency's part in one agreement."""
+
+    agreement = models.ForeignKey(
+        Agreement, on_delete=models.CASCADE, related_name="participations"
+    )
+    agency = models.ForeignKey(Agency, on_delete=models.PROTECT, related_name="participations")
+    position = models.PositiveSmallIntegerField(
+        default=0, help_text="The order in which the instrument names them."
+    )
+    role = models.CharField(
+        max_length=30, choices=ParticipationRole.choices, default=ParticipationRole.PARTY
+    )
+    role_stated = Line(
+        "role as stated",
+        max_length=300,
+        blank=True,
+        help_text="Only if the source's words say more than the role chosen.",
+    )
+    name_as_signed = Line(
+        max_length=300,
+        blank=True,
+        help_text="The name it bore then, if it has another now: EMEA, Irish Medicines Board.",
+    )
+    signed_on = PartialDateField(
+        help_text="Only if this participant signed on a day of its own.",
+    )
+    signing_act = models.CharField(
+        max_length=20,
+        choices=SigningAct.choices,
+        default=SigningAct.SIGNATURE,
+        help_text="How it bound itself on that day.",
+    )
+    joined_on = PartialDateField(
+        earliest_field="joined_on_earliest",
+        help_text="Only if it joined after the agreement began.",
+    )
+    joined_on_earliest = models.DateField(null=True, editable=False)
+    left_on = PartialDateField(earliest_field="left_on_earliest")
+    left_on_earliest = models.DateField(null=True, editable=False)
+    note = Line(blank=True, help_text="Public.")
+
+    class Meta:
+        ordering = ["agreement", "position", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agreement", "agency"],
+                name="participant_once",
+                violation_error_message="This agency is already a participant of this agreement.",
+            ),
+            models.CheckConstraint(
+                condition=Q(left_on_earliest__gte=F("joined_on_earliest")),
+                name="participant_leaves_after_joining",
+                violation_error_message="A participant cannot leave before it joined.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agency.short_name}, {self.get_role_display().lower()}"
+
+
+class Capacity(models.TextChoices):
+    SIGNED = "signed", "Signed"
+    WITNESSED = "witnessed", "Witnessed"
+    PRESENT = "present", "Present"
+
+
+class Signatory(models.Model):
+    """A person who signed, witnessed or was present."""
+
+    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="signatories")
+    position = models.PositiveSmallIntegerField(default=0)
+    capacity = models.CharField(
+        max_length=20,
+        choices=Capacity.choices,
+        help_text="Witnessed only if a source says so. Being in a photograph is present.",
+    )
+    honorific = Line(max_length=60, blank=True, help_text="Dr, Mr, Adjunct Professor (Dr).")
+    name = Line(
+        max_length=200,
+        blank=True,
+        help_text="As printed, in the order and script of the source. Empty if only the post is "
+        "known.",
+    )
+    post = Line(max_length=300, blank=True, help_text="The post held that day.")
+    agency = models.ForeignKey(
+        Agency,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="signatories",
+        help_text="The agency acted for, if the register knows it.",
+    )
+    acted_for = Line(
+        max_length=300, blank=True, help_text="The body acted for, as the source prints it."
+    )
+    note = Line(blank=True, help_text="Public: named in the photograph, led the delegation.")
+
+    class Meta:
+        ordering = ["agreement", "position", "pk"]
+        verbose_name_plural = "signatories"
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(name="") | ~Q(post=""),
+                name="signatory_name_or_post",
+                violation_error_message="Give the person's name or, if it is not known, the post.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.honorific, self.name))) or self.post

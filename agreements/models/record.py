@@ -1,0 +1,56 @@
+"""What the register keeps beside a record: its history and its search terms."""
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+
+from .agreement import Agreement
+from .text import Line
+
+
+class Revision(models.Model):
+    """The record's export snapshot at one moment. Append-only."""
+
+    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="revisions")
+    made_at = models.DateTimeField(auto_now_add=True)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    made_by_name = Line(max_length=200, help_text="Kept when the account is deleted.")
+    reason = Line(max_length=500)
+    # Text, not jsonb: PostgreSQL would reorder the keys.
+    snapshot = models.TextField()
+
+    class Meta:
+        ordering = ["agreement", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.agreement} at {self.made_at:%Y-%m-%d %H:%M} by {self.made_by_name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store a new revision; raises TypeError for one that exists."""
+        if self.pk:
+            raise TypeError("A revision is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises TypeError."""
+        raise TypeError("A revision is never deleted.")
+
+
+class SearchDocument(models.Model):
+    """An agreement's analysed words, for both databases."""
+
+    agreement = models.OneToOneField(
+        Agreement, on_delete=models.CASCADE, primary_key=True, related_name="search_document"
+    )
+    title_terms = models.TextField()
+    all_terms = models.TextField()
+
+    def __str__(self) -> str:
+        return f"Search terms of {self.agreement}"

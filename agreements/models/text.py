@@ -1,0 +1,32 @@
+"""Text columns that keep out what the databases or a web page could not hold."""
+
+from typing import Any
+
+from django.core.validators import ProhibitNullCharactersValidator, URLValidator
+from django.db import models
+
+
+class Line(models.CharField):
+    """One line of text, empty where nothing is stated."""
+
+    default_validators = [*models.CharField.default_validators, ProhibitNullCharactersValidator()]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 500)
+        super().__init__(*args, **kwargs)
+
+
+class Prose(models.TextField):
+    """Text of any length, empty where nothing is stated."""
+
+    default_validators = [*models.TextField.default_validators, ProhibitNullCharactersValidator()]
+
+
+class WebAddress(models.URLField):
+    """An http or https address."""
+
+    default_validators = [URLValidator(schemes=["http", "https"])]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 2000)
+        super().__init__(*args, **kwargs)

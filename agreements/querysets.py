@@ -1,0 +1,144 @@
+"""The questions we ask of the register, in domain words."""
+
+import datetime
+
+from django.db import models
+from django.db.models import Case, Exists, F, Max, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
+
+from . import search
+from .status import MARKS, OPENING, TERM_SETTING, MilestoneKind, Status
+
+
+class PublicationState(models.TextChoices):
+    """Where a record stands on its way to the public."""
+
+    DRAFT = "draft", "Draft"
+    IN_REVIEW = "in_review", "In review"
+    PUBLISHED = "published", "Published"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+def _counted() -> Coalesce:
+    """The SQL twin of ``status.counts_from``, inside a subquery on milestones."""
+    return Coalesce(
+        Case(
+            When(kind__in=list(OPENING), then=F("date_latest")),
+            default=F("date_earliest"),
+        ),
+        OuterRef("signed_on_earliest"),
+        Value(datetime.date.min),
+        output_field=models.DateField(),
+    )
+
+
+class AgreementQuerySet(models.QuerySet):
+    """Questions about agreements. Every public page starts with ``register()``."""
+
+    def published(self) -> "AgreementQuerySet":
+        """Records that staff have published and not withdrawn."""
+        return self.filter(state=PublicationState.PUBLISHED)
+
+    def register(self) -> "AgreementQuerySet":
+        """What the public may see: the one place where that is decided."""
+        return self.published()
+
+    def as_of(self, day: datetime.date) -> "AgreementQuerySet":
+        """Agreements of which something dated had happened by ``day``; undated ones are left out."""
+        milestones = self._milestones().filter(date_earliest__lte=day)
+        return self.filter(Q(signed_on_earliest__lte=day) | Exists(milestones))
+
+    def with_status(self, day: datetime.date) -> "AgreementQuerySet":
+        """Annotate ``status``: the SQL twin of ``status.status_on``, held equal to it by test."""
+        past = self._milestones().annotate(counted=_counted()).filter(counted__lte=day)
+
+        def latest(milestones: models.QuerySet, column: str = "counted") -> Subquery:
+            grouped = milestones.order_by().values("agreement")
+            return Subquery(
+                grouped.annotate(mark=Max(column)).values("mark"),
+                output_field=models.DateField(),
+            )
+
+        marks = {
+            f"_{mark}": latest(past.filter(kind__in=list(kinds))) for mark, kinds in MARKS.items()
+        }
+        marks["_term_until"] = latest(
+            past.filter(kind__in=list(TERM_SETTING)), column="until_earliest"
+        )
+        marks["_renewed_without_end"] = latest(
+            past.filter(kind=MilestoneKind.RENEWED, until__isnull=True)
+        )
+
+        def stands(closing: str, undone_by: str) -> Q:
+            undone = Q(**{f"{undone_by}__lt": F(closing)}) | Q(**{f"{undone_by}__isnull": True})
+            return Q(**{f"{closing}__isnull": False}) & undone
+
+        status = Case(
+            When(_terminated__isnull=False, then=Value(Status.TERMINATED)),
+            When(_superseded__isnull=False, then=Value(Status.SUPERSEDED)),
+            When(stands("_expired", "_renewed"), then=Value(Status.EXPIRED)),
+            When(
+                _term_until__lt=day,
+                _renewed_without_end__isnull=True,
+                then=Value(Status.TERM_LAPSED),
+            ),
+            When(stands("_suspended", "_resumed"), then=Value(Status.SUSPENDED)),
+            When(_effective__isnull=False, then=Value(Status.IN_EFFECT)),
+            When(_provisional__isnull=False, then=Value(Status.PROVISIONALLY_APPLIED)),
+            When(signed_on_earliest__lte=day, then=Value(Status.SIGNED)),
+            When(_negotiated__isnull=False, then=Value(Status.UNDER_NEGOTIATION)),
+            default=Value(Status.NOT_KNOWN),
+            output_field=models.CharField(),
+        )
+        return self.alias(**marks).annotate(status=status)
+
+    def with_participant(
+        self, agencies: list[int], day: datetime.date | None = None
+    ) -> "AgreementQuerySet":
+        """Agreements in which any of these agencies takes part, on ``day`` if one is given."""
+        taking_part = self._related("participations").filter(agency__in=agencies)
+        if day:
+            taking_part = taking_part.filter(
+                Q(joined_on_earliest__isnull=True) | Q(joined_on_earliest__lte=day),
+                Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day),
+            )
+        return self.filter(Exists(taking_part))
+
+    def with_provision(self, **conditions: object) -> "AgreementQuerySet":
+        """Agreements one of whose provisions meets all the conditions and is not an exclusion."""
+        provisions = self._related("provisions").exclude(commitment="excluded")
+        return self.filter(Exists(provisions.filter(**conditions)))
+
+    def with_product(self, codes: list[str]) -> "AgreementQuerySet":
+        """Agreements whose stated scope, or one of whose provisions, names any of these products."""
+        scope = self.model.products.through.objects.filter(
+            agreement=OuterRef("pk"), productcategory__code__in=codes
+        )
+        provisions = (
+            self._related("provisions")
+            .exclude(commitment="excluded")
+            .filter(products__code__in=codes)
+        )
+        return self.filter(Exists(scope) | Exists(provisions))
+
+    def search(self, text: str) -> "AgreementQuerySet":
+        """Agreements that hold every word of ``text``; ``in_title`` marks those whose title does."""
+        matching = search.matching_ids(self, text)
+        if matching is None:
+            return self.none()
+        in_title = search.matching_ids(self, text, column="title_terms")
+        return self.filter(pk__in=matching).annotate(
+            in_title=Case(When(pk__in=in_title, then=Value(1)), default=Value(0))
+        )
+
+    def with_related(self) -> "AgreementQuerySet":
+        """Everything a row of a list or an export shows, in a fixed number of queries."""
+        return self.prefetch_related(*self.model.RELATED)
+
+    def _related(self, name: str) -> models.QuerySet:
+        related = self.model._meta.get_field(name).related_model
+        return related._default_manager.filter(agreement=OuterRef("pk"))
+
+    def _milestones(self) -> models.QuerySet:
+        return self._related("milestones")
+
