@@ -1,1 +1,337 @@
+"""The staff desk."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+
+from .history import record_change, reindex_agencies
+from .models import (
+    Agency,
+    AgencyName,
+    Agreement,
+    CooperationArea,
+    Evidence,
+    Milestone,
+    Outcome,
+    Participation,
+    ProductCategory,
+    Provision,
+    Relation,
+    Revision,
+    Signatory,
+    Source,
+)
+from .querysets import PublicationState
+from .status import Status
+
+admin.site.site_title = "moctracker"
+admin.site.site_header = "moctracker – staff desk"
+admin.site.index_title = "The register"
+
+
+class _Rows(admin.StackedInline):
+    """The rows of an agreement. Stacked, because a tabular inline has no labels."""
+
+    extra = 0
+    show_change_link = False
+
+
+class _SourcedRows(_Rows):
+    """Rows that rest on a source: only this agreement's own sources are offered."""
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        self.agreement = obj
+        return super().get_formset(request, obj, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.related_model is Source:
+            own = {"agreement": self.agreement} if self.agreement else {"pk__in": []}
+            kwargs["queryset"] = Source.objects.filter(**own)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class SourceRows(_Rows):
+    model = Source
+    ordering = ["number"]
+    readonly_fields = ["checked_at", "check_result"]
+
+
+class ParticipationRows(_Rows):
+    model = Participation
+    autocomplete_fields = ["agency"]
+    verbose_name = "participant"
+    verbose_name_plural = "participants"
+
+
+class SignatoryRows(_Rows):
+    model = Signatory
+    autocomplete_fields = ["agency"]
+
+
+class ProvisionRows(_SourcedRows):
+    model = Provision
+    autocomplete_fields = ["area", "products", "relying", "reference"]
+    fields = [
+        "position",
+        "area",
+        "depth",
+        "commitment",
+        "products",
+        "statement",
+        "condition",
+        "direction",
+        "relying",
+        "reference",
+        "source",
+        "locator",
+    ]
+
+
+class MilestoneRows(_SourcedRows):
+    model = Milestone
+
+
+class RelationRows(_SourcedRows):
+    model = Relation
+    fk_name = "agreement"
+    autocomplete_fields = ["target"]
+
+
+class OutcomeRows(_SourcedRows):
+    model = Outcome
+    autocomplete_fields = ["products"]
+
+
+class EvidenceRows(_SourcedRows):
+    model = Evidence
+    verbose_name = "piece of evidence"
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """Narrow the change list to agreements that stand in one status today."""
+
+    title = "status today"
+    parameter_name = "status_today"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return Status.choices
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if not self.value():
+            return queryset
+        return queryset.with_status(timezone.localdate()).filter(status=self.value())
+
+
+@admin.register(Agreement)
+class AgreementAdmin(admin.ModelAdmin):
+    """One form for the whole record, in the order in which an announcement tells it."""
+
+    list_display = ["name", "participants", "signed_on", "status_today", "coverage", "state"]
+    list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
+    search_fields = ["title", "short_title", "slug"]
+    search_help_text = "Any words of the record: title, agencies by any name, people, places."
+    list_per_page = 50
+    save_on_top = True
+    autocomplete_fields = ["products"]
+    prepopulated_fields = {"slug": ["short_title"]}
+    readonly_fields = ["updated_at", "status_today", "coverage"]
+    fieldsets = [
+        (None, {"fields": ["title", "short_title", "slug", "state", "status_today", "coverage"]}),
+        (
+            "The instrument",
+            {
+                "fields": [
+                    "instrument_type",
+                    "instrument_title",
+                    "original_title",
+                    "original_language",
+                    "legal_nature",
+                    "legal_nature_stated",
+                    "reference_numbers",
+                    "text_availability",
+                    "text_url",
+                ]
+            },
+        ),
+        (
+            "Signature and term",
+            {
+                "fields": [
+                    "signed_on",
+                    "signed_city",
+                    "signed_country",
+                    "signed_venue",
+                    "term_stated",
+                    "renewal_stated",
+                ]
+            },
+        ),
+        ("What it says", {"fields": ["summary", "areas_stated", "products"]}),
+        ("The record", {"fields": ["detail_level", "source_notes", "staff_notes", "updated_at"]}),
+    ]
+    inlines = [
+        SourceRows,
+        ParticipationRows,
+        SignatoryRows,
+        ProvisionRows,
+        MilestoneRows,
+        RelationRows,
+        OutcomeRows,
+        EvidenceRows,
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:
+        return super().get_queryset(request).prefetch_related(*Agreement.LISTED)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """The register's own search; autocomplete asks by the beginning of words instead."""
+        if not search_term.strip():
+            return queryset, False
+        if request.resolver_match and request.resolver_match.url_name == "autocomplete":
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.search(search_term), False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        frozen = ["slug"] if obj and obj.public else []
+        return [*self.readonly_fields, *frozen]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
+        return {} if obj else self.prepopulated_fields
+
+    def view_on_site(self, obj: Agreement) -> str | None:  # type: ignore[override]
+        return obj.get_absolute_url() if obj.public else None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was once public is withdrawn, never deleted."""
+        never_public = obj is not None and obj.state == PublicationState.DRAFT
+        return never_public and super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict:
+        """No deletion in bulk."""
+        return {k: v for k, v in super().get_actions(request).items() if k != "delete_selected"}
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The record is whole only now: index it and keep a revision."""
+        super().save_related(request, form, formsets, change)
+        user: AbstractBaseUser = request.user  # type: ignore[assignment]
+        record_change([form.instance.pk], reason="Edited" if change else "Created", user=user)
+
+    @admin.display(description="agreement", ordering="short_title")
+    def name(self, agreement: Agreement) -> str:
+        return str(agreement)
+
+    @admin.display(description="participants")
+    def participants(self, agreement: Agreement) -> str:
+        short = [part.agency.short_name for part in agreement.participations.all()]
+        more = f" and {len(short) - 6} more" if len(short) > 6 else ""
+        return ", ".join(short[:6]) + more
+
+    @admin.display(description="status today")
+    def status_today(self, agreement: Agreement) -> str:
+        if not agreement.pk:
+            return "Worked out from the dates once they are saved."
+        ruling = agreement.ruling_on(timezone.localdate())
+        return format_html("<span title=\"{}\">{}</span>", ruling.because, ruling.status.label)
+
+    @admin.display(description="coverage")
+    def coverage(self, agreement: Agreement) -> str:
+        if not agreement.pk:
+            return "Worked out from the provisions once they are saved."
+        stated = [row for row in agreement.grid.rows if row.whole.provisions]
+        words = [f"{row.stage.label}: {row.whole.deepest or 'Excluded'}" for row in stated]
+        return "; ".join(words) or "Not stated"
+
+
+class AgencyNameRows(_Rows):
+    model = AgencyName
+
+
+@admin.register(Agency)
+class AgencyAdmin(admin.ModelAdmin):
+    """An agency and all the names it is found by."""
+
+    list_display = ["name", "acronym", "jurisdiction", "kind", "parent", "agreements"]
+    list_filter = ["kind"]
+    search_fields = ["name", "acronym", "native_name", "key", "names__name"]
+    autocomplete_fields = ["parent"]
+    list_select_related = ["parent"]
+    prepopulated_fields = {"key": ["acronym"]}
+    inlines = [AgencyNameRows]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agency]:
+        return super().get_queryset(request).annotate(agreement_count=Count("participations"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["key"] if obj else []
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
+        return {} if obj else self.prepopulated_fields
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """A renamed agency is found by its new name in all its agreements."""
+        super().save_related(request, form, formsets, change)
+        reindex_agencies([form.instance.pk])
+
+    @admin.display(description="agreements", ordering="agreement_count")
+    def agreements(self, agency: Any) -> int:
+        return agency.agreement_count
+
+
+class _TermAdmin(admin.ModelAdmin):
+    """A vocabulary. Terms are retired, never deleted."""
+
+    search_fields = ["name", "code"]
+    list_filter = ["retired"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["code"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Autocomplete does not offer what is retired."""
+        if request.resolver_match and request.resolver_match.url_name == "autocomplete":
+            queryset = queryset.filter(retired=False)
+        return super().get_search_results(request, queryset, search_term)
+
+
+@admin.register(CooperationArea)
+class CooperationAreaAdmin(_TermAdmin):
+    list_display = ["name", "stage", "code", "position", "retired"]
+    list_filter = ["stage", "retired"]
+
+
+@admin.register(ProductCategory)
+class ProductCategoryAdmin(_TermAdmin):
+    list_display = ["name", "code", "position", "retired"]
+
+
+@admin.register(Revision)
+class RevisionAdmin(admin.ModelAdmin):
+    """The history: to be read only."""
+
+    list_display = ["agreement", "made_at", "made_by_name", "reason"]
+    search_fields = ["agreement__title", "agreement__slug", "made_by_name", "reason"]
+    list_select_related = ["agreement"]
+    date_hierarchy = "made_at"
+    fields = ["agreement", "made_at", "made_by_name", "reason", "snapshot"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 

@@ -2,9 +2,9 @@
 
 import datetime
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import Case, Exists, F, Max, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Collate
 
 from . import search
 from .status import MARKS, OPENING, TERM_SETTING, MilestoneKind, Status
@@ -30,6 +30,12 @@ def _counted() -> Coalesce:
         Value(datetime.date.min),
         output_field=models.DateField(),
     )
+
+
+def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
+    """Order a column of codes by their characters, whatever the database's own collation is."""
+    binary = {"postgresql": "C", "sqlite": "BINARY"}
+    return Collate(column, binary[connections[queryset.db].vendor])
 
 
 class AgreementQuerySet(models.QuerySet):
@@ -93,16 +99,10 @@ class AgreementQuerySet(models.QuerySet):
         return self.alias(**marks).annotate(status=status)
 
     def with_participant(
-        self, agencies: list[int], day: datetime.date | None = None
+        self, keys: list[str], day: datetime.date | None = None
     ) -> "AgreementQuerySet":
         """Agreements in which any of these agencies takes part, on ``day`` if one is given."""
-        taking_part = self._related("participations").filter(agency__in=agencies)
-        if day:
-            taking_part = taking_part.filter(
-                Q(joined_on_earliest__isnull=True) | Q(joined_on_earliest__lte=day),
-                Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day),
-            )
-        return self.filter(Exists(taking_part))
+        return self.filter(Exists(self._taking_part(day).filter(agency__key__in=keys)))
 
     def with_provision(self, **conditions: object) -> "AgreementQuerySet":
         """Agreements one of whose provisions meets all the conditions and is not an exclusion."""
@@ -121,6 +121,21 @@ class AgreementQuerySet(models.QuerySet):
         )
         return self.filter(Exists(scope) | Exists(provisions))
 
+    def in_country(
+        self, codes: list[str], day: datetime.date | None = None
+    ) -> "AgreementQuerySet":
+        """Agreements with a participant of any of these jurisdictions."""
+        return self.filter(Exists(self._taking_part(day).filter(agency__jurisdiction__in=codes)))
+
+    def _taking_part(self, day: datetime.date | None) -> models.QuerySet:
+        taking_part = self._related("participations")
+        if day is None:
+            return taking_part
+        return taking_part.filter(
+            Q(joined_on_earliest__isnull=True) | Q(joined_on_earliest__lte=day),
+            Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day),
+        )
+
     def search(self, text: str) -> "AgreementQuerySet":
         """Agreements that hold every word of ``text``; ``in_title`` marks those whose title does."""
         matching = search.matching_ids(self, text)
@@ -131,8 +146,24 @@ class AgreementQuerySet(models.QuerySet):
             in_title=Case(When(pk__in=in_title, then=Value(1)), default=Value(0))
         )
 
+    def newest_first(self) -> "AgreementQuerySet":
+        """By date of signature, undated last; a total order, the same on both databases."""
+        return self.order_by(F("signed_on_earliest").desc(nulls_last=True), in_code_order(self, "slug"))
+
+    def oldest_first(self) -> "AgreementQuerySet":
+        """By date of signature, undated last."""
+        return self.order_by(F("signed_on_earliest").asc(nulls_last=True), in_code_order(self, "slug"))
+
+    def latest_changed_first(self) -> "AgreementQuerySet":
+        """By the time of the last change."""
+        return self.order_by("-updated_at", in_code_order(self, "slug"))
+
+    def with_listed(self) -> "AgreementQuerySet":
+        """What a row of a list shows, in a fixed number of queries."""
+        return self.prefetch_related(*self.model.LISTED)
+
     def with_related(self) -> "AgreementQuerySet":
-        """Everything a row of a list or an export shows, in a fixed number of queries."""
+        """Everything a record holds, in a fixed number of queries."""
         return self.prefetch_related(*self.model.RELATED)
 
     def _related(self, name: str) -> models.QuerySet:
@@ -141,4 +172,3 @@ class AgreementQuerySet(models.QuerySet):
 
     def _milestones(self) -> models.QuerySet:
         return self._related("milestones")
-

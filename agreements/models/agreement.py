@@ -170,7 +170,9 @@ class Agreement(models.Model):
 
     objects = AgreementQuerySet.as_manager()
 
-    #: What a row of a list or an export needs, prefetched.
+    #: What a row of a list shows, prefetched.
+    LISTED = ("participations__agency", "provisions__area", "provisions__products", "milestones")
+    #: Everything a record holds, prefetched.
     RELATED = (
         "products",
         "participations__agency",
@@ -190,8 +192,10 @@ class Agreement(models.Model):
     )
 
     class Meta:
-        ordering = ["-signed_on_earliest", "slug"]
-        indexes = [models.Index(fields=["state", "-signed_on_earliest", "slug"])]
+        ordering = [models.F("signed_on_earliest").desc(nulls_last=True), "pk"]
+        indexes = [
+            models.Index(fields=["state", "-signed_on_earliest"], name="agreement_newest"),
+        ]
 
     def __str__(self) -> str:
         return self.short_title or self.title
@@ -220,6 +224,11 @@ class Agreement(models.Model):
         """The codes of the products its provisions name, in vocabulary order."""
         named = {p for provision in self.provisions.all() for p in provision.products.all()}
         return [p.code for p in sorted(named, key=lambda p: (p.position, p.name))]
+
+    @property
+    def public_relations(self) -> list:
+        """Its relations, but those to records that the public may not see."""
+        return [r for r in self.relations.all() if r.target is None or r.target.public]
 
     def ruling_on(self, day: datetime.date) -> Ruling:
         """The status on ``day`` and the fact that decided it."""

@@ -53,7 +53,7 @@ class Milestone(SourcedRow):
                 violation_error_message="Only what begins, sets or prolongs a term can run until.",
             ),
         ]
-        indexes = [models.Index(fields=["agreement", "kind"])]
+        indexes = [models.Index(fields=["agreement", "kind"], name="milestone_kind")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.date or 'date not stated'}"

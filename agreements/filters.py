@@ -1,0 +1,220 @@
+"""The one way to narrow the register, and the sentence that says how it was narrowed.
+
+Every face of the list asks through ``AgreementFilterSet``, so all give the same answer. A value or
+a name it does not know is a problem to report, never a reason to show the whole register.
+"""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from .coverage import Depth, Stage
+from .dates import PartialDateFormField
+from .models import Agency, InstrumentType, ProductCategory
+from .querysets import AgreementQuerySet
+from .status import Status
+
+MAX_QUERY_LENGTH = 200
+
+
+class Sort:
+    """The orders a list can have. Each is total, so that a page is the same tomorrow."""
+
+    NEWEST = "newest"
+    CHOICES = (
+        (NEWEST, "Newest signature first"),
+        ("oldest", "Oldest signature first"),
+        ("changed", "Latest change first"),
+    )
+
+
+class PartialDateFilter(django_filters.Filter):
+    """Takes a year, a month or a day."""
+
+    field_class = PartialDateFormField
+
+
+class DayFilter(django_filters.Filter):
+    """Takes a day."""
+
+    field_class = forms.DateField
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs |= {
+            "input_formats": ["%Y-%m-%d"],
+            "error_messages": {"invalid": "Type a day like 2011-01-31."},
+        }
+        super().__init__(**kwargs)
+
+
+def participants() -> list[tuple[str, str]]:
+    """Key and name of every agency, by name."""
+    rows = Agency.objects.values_list("key", "name", "acronym")
+    named = ((key, f"{name} ({acronym})" if acronym else name) for key, name, acronym in rows)
+    return sorted(named, key=lambda row: row[1].casefold())
+
+
+def jurisdictions() -> list[tuple[str, str]]:
+    """Code and name of every jurisdiction that has an agency, by name."""
+    agencies = Agency.objects.exclude(jurisdiction="").distinct().only("jurisdiction")
+    named = {agency.jurisdiction.code: str(agency.jurisdiction.name) for agency in agencies}
+    return sorted(named.items(), key=lambda row: row[1])
+
+
+def products() -> list[tuple[str, str]]:
+    """Code and name of every product category, in vocabulary order."""
+    return list(ProductCategory.objects.values_list("code", "name"))
+
+
+class AgreementFilterSet(django_filters.FilterSet):
+    """Which agreements, told on which day, in which order."""
+
+    q = django_filters.CharFilter(label="Search", max_length=MAX_QUERY_LENGTH)
+    participant = django_filters.MultipleChoiceFilter(label="Participant", choices=participants)
+    country = django_filters.MultipleChoiceFilter(label="Country or union", choices=jurisdictions)
+    stage = django_filters.MultipleChoiceFilter(label="Stage", choices=Stage.choices)
+    product = django_filters.MultipleChoiceFilter(label="Product", choices=products)
+    depth = django_filters.MultipleChoiceFilter(label="Depth", choices=Depth.choices)
+    type = django_filters.MultipleChoiceFilter(label="Instrument", choices=InstrumentType.choices)
+    status = django_filters.MultipleChoiceFilter(label="Status", choices=Status.choices)
+    signed_after = PartialDateFilter(label="Signed from")
+    signed_before = PartialDateFilter(label="Signed until")
+    as_of = DayFilter(label="As the register stood on")
+    sort = django_filters.ChoiceFilter(label="Order", choices=Sort.CHOICES, empty_label=None)
+
+    #: Names that are part of an address without narrowing anything.
+    OTHER_PARAMETERS = frozenset({"page"})
+
+    def __init__(self, data: QueryDict, queryset: QuerySet, *, paged: bool = True) -> None:
+        super().__init__(data, queryset=queryset)
+        self.query = data
+        self.others = self.OTHER_PARAMETERS if paged else frozenset()
+        self.today = timezone.localdate()
+
+    @property
+    def problems(self) -> dict[str, list[str]]:
+        """What is wrong with the question, by parameter; empty when it can be answered."""
+        found: dict[str, list[str]] = {}
+        for name in self.query:
+            if name not in self.filters and name not in self.others:
+                found[_shown(name)] = ["There is no such filter."]
+        if not self.is_valid():
+            found |= {name: list(errors) for name, errors in self.form.errors.items()}
+        return found
+
+    @property
+    def day(self) -> datetime.date:
+        """The day the register is told for: ``as_of``, or today."""
+        return self.form.cleaned_data.get("as_of") or self.today
+
+    @property
+    def as_of(self) -> datetime.date | None:
+        """The day asked for, None for today."""
+        return self.form.cleaned_data.get("as_of")
+
+    def filter_queryset(self, queryset: AgreementQuerySet) -> AgreementQuerySet:
+        """The agreements that answer, in order. Stage, depth and product must meet in one
+        provision; a product alone is also met by the scope of the instrument."""
+        asked = self.form.cleaned_data
+        if self.as_of:
+            queryset = queryset.as_of(self.as_of)
+        if asked["q"]:
+            queryset = queryset.search(asked["q"])
+        if asked["participant"]:
+            queryset = queryset.with_participant(asked["participant"], self.as_of)
+        if asked["country"]:
+            queryset = queryset.in_country(asked["country"], self.as_of)
+        if asked["stage"] or asked["depth"]:
+            conditions = {
+                "area__stage__in": asked["stage"],
+                "depth__in": asked["depth"],
+                "products__code__in": asked["product"],
+            }
+            queryset = queryset.with_provision(**{k: v for k, v in conditions.items() if v})
+        elif asked["product"]:
+            queryset = queryset.with_product(asked["product"])
+        if asked["type"]:
+            queryset = queryset.filter(instrument_type__in=asked["type"])
+        if asked["signed_after"]:
+            queryset = queryset.filter(signed_on_earliest__gte=asked["signed_after"].earliest)
+        if asked["signed_before"]:
+            queryset = queryset.filter(signed_on_latest__lte=asked["signed_before"].latest)
+        if asked["status"]:
+            queryset = queryset.with_status(self.day).filter(status__in=asked["status"])
+        orders = {
+            "oldest": queryset.oldest_first,
+            "changed": queryset.latest_changed_first,
+        }
+        ordered = orders.get(asked["sort"], queryset.newest_first)()
+        if asked["q"] and not asked["sort"]:
+            return ordered.order_by("-in_title", *ordered.query.order_by)
+        return ordered
+
+    def sentence(self, count: int) -> str:
+        """The question written back: "12 agreements in effect, with PMDA, covering manufacturing"."""
+        asked = self.form.cleaned_data
+        words = [f"{count:,} agreement" + ("" if count == 1 else "s")]
+        if asked["status"]:
+            words[0] += " – " + _either(Status(value).label.lower() for value in asked["status"])
+        if asked["type"]:
+            words.append("of kind " + _either(self._labels("type")))
+        if asked["participant"]:
+            short = dict(
+                Agency.objects.filter(key__in=asked["participant"]).values_list("key", "acronym")
+            )
+            full = dict(participants())
+            words.append("with " + _either(short[k] or full[k] for k in asked["participant"]))
+        if asked["country"]:
+            words.append("with a participant from " + _either(self._labels("country")))
+        if asked["stage"]:
+            words.append("covering " + _either(label.lower() for label in self._labels("stage")))
+        if asked["depth"]:
+            words.append("at the depth of " + _either(s.lower() for s in self._labels("depth")))
+        if asked["product"]:
+            words.append("for " + _either(label.lower() for label in self._labels("product")))
+        if asked["signed_after"]:
+            words.append(f"signed from {asked['signed_after']}")
+        if asked["signed_before"]:
+            words.append(f"signed until {asked['signed_before']}")
+        if asked["q"]:
+            words.append(f"matching “{asked['q']}”")
+        return ", ".join(words)
+
+    def _labels(self, name: str) -> list[str]:
+        labels = dict(self.form.fields[name].choices)
+        return [labels[value] for value in self.form.cleaned_data[name]]
+
+    def applied(self) -> Iterator[dict[str, str]]:
+        """Each chosen value: its words, and the query string without it."""
+        pairs = [(k, v) for k, values in self.query.lists() for v in values if v and k != "page"]
+        for name, value in pairs:
+            if name == "sort":
+                continue
+            field = self.form.fields[name]
+            shown = dict(getattr(field, "choices", ())).get(value, value)
+            others = [pair for pair in pairs if pair != (name, value)]
+            yield {"words": f"{field.label}: {shown}", "query": urlencode(others)}
+
+    @property
+    def query_string(self) -> str:
+        """The question as a query string, without the page."""
+        pairs = [(k, v) for k, values in self.query.lists() for v in values if v and k != "page"]
+        return urlencode(pairs)
+
+
+def _shown(name: str) -> str:
+    """A parameter's name as it may stand in a message."""
+    return name if len(name) <= 40 else name[:40] + "…"
+
+
+def _either(words: Any) -> str:
+    """One phrase that offers each of the words."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last

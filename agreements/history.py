@@ -1,0 +1,121 @@
+"""What follows every change of a record, by whatever path it came: search terms and a revision.
+
+Not a signal: inlines are saved after their agreement, and only the caller knows when the record
+is whole.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils import timezone
+
+from . import search
+from .exports import snapshot
+from .models import Agency, Agreement, Revision, SearchDocument
+
+
+def record_change(
+    agreement_ids: Iterable[int], *, reason: str, user: Any = None, name: str = ""
+) -> int:
+    """Re-index these agreements and append one revision to each that really changed.
+
+    ``user`` made the change, or ``name`` did (a command). Returns the number of revisions. Call
+    it inside the transaction of the change.
+    """
+    made = 0
+    ids = list(agreement_ids)
+    for start in range(0, len(ids), 500):
+        made += _record_chunk(ids[start : start + 500], reason, user, name)
+    return made
+
+
+def _record_chunk(ids: list[int], reason: str, user: Any, name: str) -> int:
+    agreements = list(Agreement.objects.filter(pk__in=ids).with_related())
+    _reindex(agreements)
+    # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
+    newest = dict(
+        Revision.objects.filter(agreement__in=ids).order_by("pk").values_list("agreement", "snapshot")
+    )
+    made_by_name = user.get_username() if user else name
+    revisions = [
+        Revision(
+            agreement=agreement,
+            made_by=user,
+            made_by_name=made_by_name,
+            reason=reason,
+            snapshot=text,
+        )
+        for agreement in agreements
+        if newest.get(agreement.pk) != (text := snapshot(agreement))
+    ]
+    Revision.objects.bulk_create(revisions)
+    changed = [revision.agreement_id for revision in revisions]
+    Agreement.objects.filter(pk__in=changed).update(updated_at=timezone.now())
+    return len(revisions)
+
+
+def reindex_agencies(agency_ids: Iterable[int]) -> None:
+    """Renew the search terms of every agreement in which these agencies appear."""
+    agencies = Agency.objects.filter(pk__in=list(agency_ids))
+    touched = Agreement.objects.filter(participations__agency__in=agencies) | (
+        Agreement.objects.filter(signatories__agency__in=agencies)
+    )
+    _reindex(list(touched.distinct().with_related()))
+
+
+def _reindex(agreements: list[Agreement]) -> None:
+    agency_ids = {part.agency_id for a in agreements for part in a.participations.all()}
+    names: dict[int, list[str]] = {}
+    for agency in Agency.objects.filter(pk__in=agency_ids).prefetch_related("names"):
+        names[agency.pk] = [
+            agency.name,
+            agency.acronym,
+            agency.native_name,
+            str(agency.jurisdiction.name or ""),
+            *(other.name for other in agency.names.all()),
+        ]
+    SearchDocument.objects.bulk_create(
+        [_document(agreement, names) for agreement in agreements],
+        update_conflicts=True,
+        unique_fields=["agreement"],
+        update_fields=["title_terms", "all_terms"],
+    )
+
+
+def _document(agreement: Agreement, agency_names: dict[int, list[str]]) -> SearchDocument:
+    title = [agreement.title, agreement.short_title, agreement.original_title]
+    texts = [
+        *title,
+        agreement.get_instrument_type_display(),
+        agreement.instrument_title,
+        agreement.summary,
+        agreement.areas_stated,
+        agreement.signed_in,
+        agreement.reference_numbers,
+        agreement.source_notes,
+    ]
+    for part in agreement.participations.all():
+        texts += [*agency_names[part.agency_id], part.name_as_signed, part.note]
+    for person in agreement.signatories.all():
+        texts += [person.honorific, person.name, person.post, person.acted_for]
+    for provision in agreement.provisions.all():
+        texts += [provision.area.name, provision.statement, provision.condition]
+    texts += [product.name for product in agreement.products.all()]
+    for milestone in agreement.milestones.all():
+        texts += [milestone.get_kind_display(), milestone.note]
+    texts += [outcome.statement for outcome in agreement.outcomes.all()]
+    texts += [outcome.reported for outcome in agreement.outcomes.all()]
+    texts += [relation.target_title for relation in agreement.relations.all()]
+    for source in agreement.sources.all():
+        texts += [source.publisher, source.title]
+    return SearchDocument(
+        agreement=agreement,
+        title_terms=_terms(title),
+        all_terms=_terms(texts),
+    )
+
+
+def _terms(texts: list[str]) -> str:
+    """The terms of all texts, each once: presence is all that the index is asked for."""
+    terms = (term for text in texts for term in search.document_terms(text))
+    return " ".join(dict.fromkeys(terms))

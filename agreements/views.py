@@ -1,0 +1,202 @@
+"""The public pages. Each starts with ``register()`` and is a few lines over what the rooms below
+answer."""
+
+import datetime
+from itertools import groupby
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.core.paginator import EmptyPage, Paginator
+from django.db.models import Count, Q
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from .coverage import Commitment, Depth, Stage
+from .exports import agreements_csv
+from .filters import AgreementFilterSet, DayFilter
+from .models import Agency, Agreement, Capacity, ProductCategory, Relation
+from .querysets import PublicationState
+from .status import Status
+
+PAGE_SIZE = 25
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What the register holds, at a glance."""
+    register = Agreement.objects.register()
+    listed = Agency.objects.filter(participations__agreement__in=register).distinct()
+    counts = [(stage, register.with_provision(area__stage=stage).count()) for stage in Stage]
+    staged = register.with_provision(area__stage__in=Stage.values).count()
+    total = register.count()
+    context = {
+        "total": total,
+        "agencies": listed.count(),
+        "jurisdictions": listed.exclude(jurisdiction="").values("jurisdiction").distinct().count(),
+        "stages": counts,
+        "most": max(count for _, count in counts),
+        "without_stage": total - staged,
+        "latest": _ruled(register.newest_first().with_listed()[:5], timezone.localdate()),
+    } | _vocabulary()
+    return render(request, "agreements/home.html", context)
+
+
+@require_safe
+def agreement_list(request: HttpRequest) -> HttpResponse:
+    """The register, narrowed by the query string, 25 a page."""
+    question = AgreementFilterSet(request.GET, Agreement.objects.register())
+    context: dict[str, Any] = {"question": question, "form": question.form} | _vocabulary()
+    if problems := question.problems:
+        context["problems"] = problems
+        return render(request, "agreements/agreement_list_problem.html", context, status=400)
+    paginator = Paginator(question.qs.with_listed(), PAGE_SIZE)
+    try:
+        page = paginator.page(_page_number(request))
+    except EmptyPage:
+        context["problems"] = {"page": [f"The list has {paginator.num_pages} pages."]}
+        return render(request, "agreements/agreement_list_problem.html", context, status=404)
+    except BadRequest as error:
+        context["problems"] = {"page": [str(error)]}
+        return render(request, "agreements/agreement_list_problem.html", context, status=400)
+    context |= {
+        "page": page,
+        "pages": paginator.get_elided_page_range(page.number, on_each_side=1),
+        "agreements": _ruled(page.object_list, question.day),
+        "sentence": question.sentence(paginator.count),
+        "applied": list(question.applied()),
+    }
+    return render(request, "agreements/agreement_list.html", context)
+
+
+@require_safe
+def agreement_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """The same agreements in the same order as the list, as one flat table."""
+    question = AgreementFilterSet(request.GET, Agreement.objects.register(), paged=False)
+    if problems := question.problems:
+        lines = (f"{name}: {' '.join(messages)}\n" for name, messages in problems.items())
+        return HttpResponse("".join(lines), status=400, content_type="text/plain; charset=utf-8")
+    rows = agreements_csv(question.qs, question.day, request.build_absolute_uri("/").rstrip("/"))
+    filtered = "-filtered" if question.query_string else ""
+    name = f"agreements-{timezone.localdate():%Y-%m-%d}{filtered}.csv"
+    return StreamingHttpResponse(
+        rows,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@require_safe
+def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
+    """Everything recorded about one agreement."""
+    register = Agreement.objects.register()
+    agreement = get_object_or_404(register.with_related(), slug=slug)
+    as_of = _as_of(request)
+    day = as_of or timezone.localdate()
+    grid = agreement.grid
+    provisions = list(agreement.provisions.all())
+    told_from_the_other_side = Relation.objects.filter(
+        target=agreement, agreement__in=register
+    ).select_related("agreement")
+    context = {
+        "agreement": agreement,
+        "as_of": as_of,
+        "day": day,
+        "ruling": agreement.ruling_on(day),
+        "grid": grid,
+        "staged": [
+            (row.stage, row.whole.provisions) for row in grid.rows if row.whole.provisions
+        ],
+        "provisions": provisions,
+        "people": [
+            (Capacity(capacity), list(people))
+            for capacity, people in groupby(
+                sorted(agreement.signatories.all(), key=lambda p: Capacity.values.index(p.capacity)),
+                key=lambda person: person.capacity,
+            )
+        ],
+        "inverse_relations": told_from_the_other_side,
+        "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
+    } | _vocabulary()
+    return render(request, "agreements/agreement_detail.html", context)
+
+
+@require_safe
+def agency_list(request: HttpRequest) -> HttpResponse:
+    """Every agency that appears in the register, by jurisdiction."""
+    in_register = Q(participations__agreement__state=PublicationState.PUBLISHED)
+    agencies = Agency.objects.annotate(
+        agreements=Count("participations", filter=in_register, distinct=True)
+    )
+    by_place: dict[str, list[Agency]] = {}
+    for agency in sorted(agencies, key=lambda agency: agency.name.casefold()):
+        by_place.setdefault(str(agency.jurisdiction.name or ""), []).append(agency)
+    international = by_place.pop("", [])
+    context = {"jurisdictions": sorted(by_place.items()), "international": international}
+    return render(request, "agreements/agency_list.html", context)
+
+
+@require_safe
+def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
+    """One agency: its names, its kin, its agreements."""
+    agency = get_object_or_404(
+        Agency.objects.select_related("parent").prefetch_related("names", "children"), key=key
+    )
+    agreements = Agreement.objects.register().with_participant([key]).newest_first().with_listed()
+    today = timezone.localdate()
+    context = {"agency": agency, "agreements": _ruled(agreements, today), "day": today}
+    return render(request, "agreements/agency_detail.html", context | _vocabulary())
+
+
+@require_safe
+def about(request: HttpRequest) -> HttpResponse:
+    """How status and coverage are worked out, and what "not stated" means."""
+    return render(request, "agreements/about.html", {"statuses": Status} | _vocabulary())
+
+
+def problem(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """The page for an address or a parameter that means nothing."""
+    status = 400 if isinstance(exception, BadRequest) else 404
+    message = str(exception) if isinstance(exception, BadRequest) else ""
+    return render(request, "problem.html", {"message": message}, status=status)
+
+
+def _ruled(agreements: Any, day: datetime.date) -> list[Agreement]:
+    """The agreements as a list, each with its ``ruling`` on ``day``."""
+    ruled = list(agreements)
+    for agreement in ruled:
+        agreement.ruling = agreement.ruling_on(day)
+    return ruled
+
+
+def _vocabulary() -> dict[str, Any]:
+    """The words of coverage, for legends and column headings."""
+    return {
+        "depths": Depth,
+        "commitments": Commitment,
+        "product_names": dict(ProductCategory.objects.values_list("code", "name")),
+    }
+
+
+def _page_number(request: HttpRequest) -> int:
+    """The page asked for, from 1; raises BadRequest when it is no number."""
+    text = request.GET.get("page") or "1"
+    if not (text.isascii() and text.isdigit()):
+        raise BadRequest("The page is a number.")
+    # More digits than any list has pages; int() itself would refuse thousands of them.
+    return int(text[:9]) or 10**9
+
+
+def _as_of(request: HttpRequest) -> datetime.date | None:
+    """The day in ``as_of``; raises BadRequest when it is no day."""
+    field = DayFilter().field
+    field.required = False
+    try:
+        return field.clean(request.GET.get("as_of"))
+    except Exception as error:
+        raise BadRequest("as_of: type a day like 2011-01-31.") from error
