@@ -97,6 +97,9 @@ class AgreementFilterSet(django_filters.FilterSet):
         self.query = data
         self.others = self.OTHER_PARAMETERS if paged else frozenset()
         self.today = timezone.localdate()
+        for name in ("participant", "country", "product"):
+            # Asked of the database once, not at every use.
+            self.form.fields[name].choices = list(self.form.fields[name].choices)
 
     @property
     def problems(self) -> dict[str, list[str]]:
@@ -115,7 +118,7 @@ class AgreementFilterSet(django_filters.FilterSet):
         return self.form.cleaned_data.get("as_of") or self.today
 
     @property
-    def as_of(self) -> datetime.date | None:
+    def past_day(self) -> datetime.date | None:
         """The day asked for, None for today."""
         return self.form.cleaned_data.get("as_of")
 
@@ -123,14 +126,14 @@ class AgreementFilterSet(django_filters.FilterSet):
         """The agreements that answer, in order. Stage, depth and product must meet in one
         provision; a product alone is also met by the scope of the instrument."""
         asked = self.form.cleaned_data
-        if self.as_of:
-            queryset = queryset.as_of(self.as_of)
+        if self.past_day:
+            queryset = queryset.as_of(self.past_day)
         if asked["q"]:
             queryset = queryset.search(asked["q"])
         if asked["participant"]:
-            queryset = queryset.with_participant(asked["participant"], self.as_of)
+            queryset = queryset.with_participant(asked["participant"], self.past_day)
         if asked["country"]:
-            queryset = queryset.in_country(asked["country"], self.as_of)
+            queryset = queryset.in_country(asked["country"], self.past_day)
         if asked["stage"] or asked["depth"]:
             conditions = {
                 "area__stage__in": asked["stage"],
@@ -169,7 +172,7 @@ class AgreementFilterSet(django_filters.FilterSet):
             short = dict(
                 Agency.objects.filter(key__in=asked["participant"]).values_list("key", "acronym")
             )
-            full = dict(participants())
+            full = dict(self.form.fields["participant"].choices)
             words.append("with " + _either(short[k] or full[k] for k in asked["participant"]))
         if asked["country"]:
             words.append("with a participant from " + _either(self._labels("country")))

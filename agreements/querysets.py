@@ -140,7 +140,7 @@ class AgreementQuerySet(models.QuerySet):
         """Agreements that hold every word of ``text``; ``in_title`` marks those whose title does."""
         matching = search.matching_ids(self, text)
         if matching is None:
-            return self.none()
+            return self.none().annotate(in_title=Value(0))
         in_title = search.matching_ids(self, text, column="title_terms")
         return self.filter(pk__in=matching).annotate(
             in_title=Case(When(pk__in=in_title, then=Value(1)), default=Value(0))

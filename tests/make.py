@@ -1,0 +1,59 @@
+"""Made-up rows for tests. No agency or agreement here is real."""
+
+from itertools import count
+
+from agreements.models import (
+    Agency,
+    Agreement,
+    CooperationArea,
+    Milestone,
+    Participation,
+    ProductCategory,
+    Provision,
+    Source,
+)
+from agreements.querysets import PublicationState
+
+_number = count(1)
+
+
+def agency(**fields):
+    n = next(_number)
+    defaults = {"key": f"made-up-{n}", "name": f"Made-up Agency {n}", "kind": "regulator"}
+    return Agency.objects.create(**defaults | fields)
+
+
+def agreement(*, milestones=(), provisions=(), participants=(), **fields):
+    """A published agreement with its rows; milestones are (kind, date) or (kind, date, until)."""
+    n = next(_number)
+    defaults = {
+        "slug": f"made-up-{n}",
+        "title": f"Made-up agreement {n}",
+        "instrument_type": "moc",
+        "state": PublicationState.PUBLISHED,
+    }
+    made = Agreement.objects.create(**defaults | fields)
+    for kind, date, *until in milestones:
+        Milestone.objects.create(
+            agreement=made, kind=kind, date=date, until=until[0] if until else None
+        )
+    for provision_fields in provisions:
+        provision(made, **provision_fields)
+    for position, party in enumerate(participants, start=1):
+        Participation.objects.create(agreement=made, agency=party, position=position)
+    return made
+
+
+def provision(agreement, area="gmp-inspection-reliance", products=(), **fields):
+    defaults = {"depth": "reliance", "commitment": "agreed", "statement": "Made up."}
+    row = Provision.objects.create(
+        agreement=agreement, area=CooperationArea.objects.get(code=area), **defaults | fields
+    )
+    row.products.set(ProductCategory.objects.filter(code__in=products))
+    return row
+
+
+def source(agreement, number=1, **fields):
+    return Source.objects.create(
+        agreement=agreement, number=number, **{"publisher": "Made-up publisher"} | fields
+    )

@@ -1,0 +1,207 @@
+"""The importer undoes the export exactly, and writes nothing from a document with a fault."""
+
+import copy
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from agreements.exports import guard, register_document, unguard
+from agreements.importer import FORMAT, ImportRefused, import_register, parse
+from agreements.management.commands.import_register import SHIPPED
+from agreements.models import Agency, Agreement, Revision
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+AWKWARD = [
+    'quotes " and \' and “these”',
+    "two\nlines\r\nand three",
+    "=HYPERLINK(\"x\")",
+    "+1",
+    "-1",
+    "@x",
+    "'already",
+    "\tTab",
+    "厚生労働省",
+    "مذكرة\u200f تفاهم",
+    "🧪 e\u0301",
+    " spaces ",
+]
+
+
+def exported():
+    return "".join(register_document(Agreement.objects.register()))
+
+
+def document(**changes):
+    """The shipped register with one agreement only, changed."""
+    shipped = json.loads(SHIPPED.read_text())
+    record = next(a for a in shipped["agreements"] if a["slug"] == "jsepa-2002")
+    record = copy.deepcopy(record) | changes
+    return {"format": FORMAT, "agreements": [record]}
+
+
+def refused(given):
+    before = exported(), Revision.objects.count()
+    with pytest.raises(ImportRefused) as refusal:
+        import_register(given, reason="test", name="test")
+    assert (exported(), Revision.objects.count()) == before
+    return refusal.value.faults
+
+
+def test_the_shipped_register_comes_out_byte_for_byte():
+    assert exported() == SHIPPED.read_text()
+
+
+def test_export_import_export_is_byte_identical(empty_register):
+    call_command("import_register", verbosity=0, stdout=open("/dev/null", "w"))
+    assert exported() == SHIPPED.read_text()
+
+
+def test_awkward_text_survives(empty_register):
+    agency = make.agency(name=AWKWARD[0], native_name=AWKWARD[8], native_language="ja")
+    for text in AWKWARD:
+        agreement = make.agreement(
+            title=text,
+            summary=text,
+            areas_stated=text,
+            participants=[agency],
+            signed_on="2010-05",
+            provisions=[{"statement": text, "products": ["medicines", "ctgtp"]}],
+            milestones=[("renewed", "2012", "2015-03"), ("expired", None)],
+        )
+        make.source(agreement, title=text, url="https://example.org/?a=1&b='2'")
+    first = exported()
+    Agreement.objects.all().delete()
+    Agency.objects.all().delete()
+    import_register(parse(first), reason="test", name="test")
+    assert exported() == first
+
+
+def test_an_unchanged_document_changes_nothing():
+    revisions = Revision.objects.count()
+    result = import_register(parse(SHIPPED.read_text()), reason="again", name="test")
+    assert (result.added, result.changed, result.unchanged) == (0, 0, 151)
+    assert Revision.objects.count() == revisions
+
+
+def test_a_changed_record_leaves_one_revision_and_the_others_alone():
+    given = document(summary="Changed.")
+    result = import_register(given, reason="a correction", name="test")
+    assert (result.added, result.changed, result.unchanged) == (0, 1, 0)
+    newest = Revision.objects.filter(agreement__slug="jsepa-2002").first()
+    assert (newest.reason, newest.made_by_name) == ("a correction", "test")
+    assert json.loads(newest.snapshot)["summary"] == "Changed."
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"signed_on": "2002-13"}, "agreements, row 1 (jsepa-2002), signed_on: There is no month"),
+        ({"instrument_type": "pact"}, "instrument_type: Value 'pact' is not a valid choice."),
+        ({"signed_country": "XX"}, "signed_country: Value 'XX' is not a valid choice."),
+        ({"products": ["pills"]}, "products: there is no product category “pills”."),
+        ({"title": ""}, "title: This field cannot be blank."),
+        ({"title": "a\x00b"}, "title: Null characters are not allowed."),
+        ({"title": 7}, "title: must be text."),
+        ({"title": "x" * 1001}, "title: Ensure this value has at most 1000 characters"),
+        ({"text_url": "javascript:alert(1)"}, "text_url: Enter a valid URL."),
+        ({"sources": "none"}, "sources: must be a list."),
+        ({"colour": "red"}, "colour: there is no such field."),
+    ],
+)
+def test_a_fault_is_named_by_row_and_field_and_nothing_is_written(changes, fault):
+    faults = refused(document(**changes))
+    assert len(faults) == 1
+    assert fault in faults[0]
+
+
+def row_fault(table, **changes):
+    given = document()
+    record = given["agreements"][0]
+    record[table] = [record[table][0] | changes] if record[table] else [changes]
+    return refused(given)[0]
+
+
+def test_faults_in_the_rows_of_a_record():
+    assert "participations, row 1, agency: there is no agency “nobody”." in row_fault(
+        "participations", agency="nobody"
+    )
+    milestone = {"source": None, "locator": "", "note": "", "until": None}
+    fault = row_fault("milestones", **milestone | {"kind": "renewed", "date": "2010", "until": "2009"})
+    assert fault.endswith("milestones, row 1: The term ends before it starts.")
+    fault = row_fault("milestones", **milestone | {"kind": "renewed", "date": None})
+    assert "Give the date, at least the year." in fault
+    fault = row_fault("milestones", **milestone | {"kind": "terminated", "date": "1999"})
+    assert "milestones, row 1, date: It cannot end before it was signed: 2002." in fault
+    relation = {"kind": "supersedes", "target_title": "", "note": "", "source": None, "locator": ""}
+    fault = row_fault("relations", **relation | {"target": "jsepa-2002"})
+    assert "relations, row 1, target: An agreement cannot be related to itself." in fault
+    fault = row_fault("relations", **relation | {"target": "nowhere"})
+    assert "there is no agreement “nowhere”" in fault
+
+
+def test_a_participant_named_twice_is_refused():
+    given = document()
+    given["agreements"][0]["participations"] *= 2
+    assert "This agency is already a participant of this agreement." in "".join(refused(given))
+
+
+def test_a_cycle_of_relations_is_refused():
+    given = document()
+    given["agreements"][0]["relations"] = [
+        {
+            "kind": "builds_on",
+            "target": "hsa-mhlw-moc-2026",
+            "target_title": "",
+            "note": "",
+            "source": None,
+            "locator": "",
+        }
+    ]
+    assert "already builds on this one, directly or in a chain" in "".join(refused(given))
+
+
+def test_one_fault_stops_everything_and_all_faults_are_told():
+    given = document()
+    good = json.loads(SHIPPED.read_text())["agreements"][0] | {"summary": "Changed."}
+    given["agreements"] = [good, given["agreements"][0] | {"signed_on": "x", "title": ""}]
+    assert len(refused(given)) == 2
+    assert not Agreement.objects.filter(summary="Changed.").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "line 1, column 1: not valid JSON"),
+        ('{"format": "moctracker register 1",\n "agreements": [', "line 2, column 17"),
+        ("[]", '"format" must be'),
+        ('{"format": "other"}', '"format" must be'),
+        ('{"format": NaN}', "NaN is not JSON"),
+        ("[" * 100_000, "Not a register document"),
+    ],
+)
+def test_what_is_no_document_is_refused_with_the_place(text, fault):
+    with pytest.raises(ImportRefused) as refusal:
+        parse(text)
+    assert fault in refusal.value.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file"), ("é".encode("latin-1"), "not UTF-8 at byte 0")],
+)
+def test_the_command_names_the_file_it_could_not_read(tmp_path, content, message):
+    path = tmp_path / "register.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CommandError, match=message):
+        call_command("import_register", str(path))
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_the_formula_guard_is_undone_exactly(text):
+    assert unguard(guard(text)) == text
+    assert not guard(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+

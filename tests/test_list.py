@@ -1,0 +1,294 @@
+"""The list and its CSV: one question, two faces, the same answer."""
+
+import csv
+import io
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from agreements.coverage import Depth, Stage
+from agreements.exports import COLUMNS, unguard
+from agreements.filters import AgreementFilterSet
+from agreements.models import Agreement
+from agreements.status import Status
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+QUESTIONS = [
+    "",
+    "q=HSA",
+    "q=GMP+inspection&stage=manufacturing",
+    "participant=pmda",
+    "participant=pmda&participant=hsa&sort=oldest",
+    "country=SG&country=JP",
+    "country=EU",
+    "stage=manufacturing",
+    "stage=manufacturing&depth=recognition&product=medicines",
+    "stage=clinical_trials_review&stage=post_market_oversight",
+    "product=medical-devices",
+    "depth=reliance",
+    "type=moc&type=mou&sort=changed",
+    "status=in_effect",
+    "status=suspended&status=term_lapsed",
+    "signed_after=2010&signed_before=2012-06",
+    "as_of=2011-01-01",
+    "as_of=2011-01-01&status=signed",
+    "q=nothingatallmatchesthis",
+]
+PROBLEMS = [
+    "signed_after=banana",
+    "signed_before=2010-13",
+    "as_of=2010",
+    "as_of=2010-02-30",
+    "stage=nowhere",
+    "participant=nobody",
+    "country=XX",
+    "product=pills",
+    "depth=deep",
+    "type=pact",
+    "status=fine",
+    "sort=random",
+    "colour=red",
+    "q=a%00b",
+    "q=" + "x" * 10_000,
+    "x" * 10_000 + "=1",
+    "participant=" + "9" * 400,
+]
+
+
+def slugs_on_pages(client, query):
+    found, page = [], 1
+    while True:
+        response = client.get(f"/agreements/?{query}&page={page}")
+        assert response.status_code == 200
+        found += [a.slug for a in response.context["agreements"]]
+        if not response.context["page"].has_next():
+            return found
+        page += 1
+
+
+def csv_rows(client, query=""):
+    response = client.get(f"/agreements.csv?{query}")
+    assert response.status_code == 200
+    text = b"".join(response.streaming_content).decode()
+    assert text.startswith("\ufeff")
+    assert "\n" not in re.sub(r'"(?:[^"]|"")*"', "", text).replace("\r\n", "")
+    return list(csv.DictReader(io.StringIO(text[1:], newline="")))
+
+
+@pytest.mark.parametrize("query", QUESTIONS)
+def test_the_list_and_the_csv_give_the_same_agreements_in_the_same_order(client, query):
+    assert slugs_on_pages(client, query) == [row["id"] for row in csv_rows(client, query)]
+
+
+@pytest.mark.parametrize("query", PROBLEMS)
+def test_a_wrong_parameter_is_a_plain_message_and_never_the_whole_register(client, query):
+    page = client.get(f"/agreements/?{query}")
+    assert page.status_code == 400
+    assert "agreements" not in page.context
+    table = client.get(f"/agreements.csv?{query}")
+    assert table.status_code == 400
+    name = query.partition("=")[0][:40]
+    assert name in table.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("page=2", 200),
+        ("page=0", 404),
+        ("page=8", 404),
+        ("page=99999999999999999999", 404),
+        ("page=" + "9" * 5000, 404),
+        ("page=-1", 400),
+        ("page=two", 400),
+        ("page=²", 400),
+    ],
+)
+def test_pages(client, query, status):
+    assert client.get(f"/agreements/?{query}").status_code == status
+
+
+def test_the_whole_register_is_on_seven_pages_of_25(client):
+    found = slugs_on_pages(client, "")
+    assert len(found) == len(set(found)) == 151
+    assert client.get("/agreements/?page=7").context["page"].paginator.num_pages == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("stage", Stage.values), ("depth", Depth.values), ("status", Status.values)],
+)
+def test_any_of_several_values_is_the_sum_of_each(client, name, values):
+    each = [{row["id"] for row in csv_rows(client, f"{name}={value}")} for value in values]
+    together = csv_rows(client, "&".join(f"{name}={value}" for value in values))
+    assert {row["id"] for row in together} == set().union(*each)
+    if name == "status":
+        assert sum(map(len, each)) == 151
+
+
+def test_stage_depth_and_product_must_meet_in_one_provision(client):
+    apart = make.agreement(
+        provisions=[
+            {"area": "gmp-inspection-reliance", "products": ["medical-devices"]},
+            {"area": "registration-reliance", "depth": "recognition", "products": ["medicines"]},
+        ]
+    )
+    query = "stage=manufacturing&depth=recognition&product=medicines"
+    assert apart.slug not in {row["id"] for row in csv_rows(client, query)}
+    assert apart.slug in {row["id"] for row in csv_rows(client, "depth=recognition")}
+
+
+def test_an_exclusion_is_no_coverage(client):
+    excluded = make.agreement(provisions=[{"commitment": "excluded", "products": ["vaccines"]}])
+    for query in ("stage=manufacturing", "depth=reliance", "product=vaccines"):
+        assert excluded.slug not in {row["id"] for row in csv_rows(client, query)}
+
+
+def test_gmp_reliance_of_the_reference_record_is_not_found_for_devices(client):
+    slug = "hsa-mhlw-moc-2026"
+    query = "stage=manufacturing&depth=reliance&product="
+    assert slug in {row["id"] for row in csv_rows(client, query + "medicines")}
+    assert slug not in {row["id"] for row in csv_rows(client, query + "medical-devices")}
+
+
+def test_signed_between_takes_only_what_surely_lies_there(client):
+    made = make.agreement(signed_on="2010")
+    for query, inside in [
+        ("signed_after=2010", True),
+        ("signed_after=2010-02", False),
+        ("signed_before=2010", True),
+        ("signed_before=2010-11", False),
+        ("signed_after=2009&signed_before=2010", True),
+    ]:
+        assert (made.slug in {row["id"] for row in csv_rows(client, query)}) is inside
+
+
+def test_as_of_tells_the_register_of_that_day(client):
+    rows = {row["id"]: row for row in csv_rows(client, "as_of=2011-01-01")}
+    assert "hsa-mhlw-moc-2026" not in rows
+    assert rows["hsa-mhlw-pmda-information-exchange-2010"]["status"] == "in_effect"
+    assert {row["status_day"] for row in rows.values()} == {"2011-01-01"}
+
+
+def test_a_member_that_joined_later_is_no_member_on_an_earlier_day(client):
+    slug = "access-consortium"
+    assert slug in {row["id"] for row in csv_rows(client, "participant=mhra")}
+    assert slug in {row["id"] for row in csv_rows(client, "participant=mhra&as_of=2021-01-01")}
+    assert slug not in {row["id"] for row in csv_rows(client, "participant=mhra&as_of=2019-01-01")}
+    assert slug in {row["id"] for row in csv_rows(client, "participant=tga&as_of=2019-01-01")}
+
+
+def test_title_hits_come_first(client):
+    inside = make.agreement(title="Plain", summary="Zyxwvut in the summary.", signed_on="2026")
+    titled = make.agreement(title="The Zyxwvut agreement", signed_on="1999")
+    from agreements.history import record_change
+
+    record_change([inside.pk, titled.pk], reason="made", name="test")
+    assert slugs_on_pages(client, "q=zyxwvut") == [titled.slug, inside.slug]
+    assert slugs_on_pages(client, "q=zyxwvut&sort=newest") == [inside.slug, titled.slug]
+
+
+def test_the_question_is_written_back(client):
+    response = client.get("/agreements/?status=in_effect&participant=pmda&stage=manufacturing")
+    count = response.context["page"].paginator.count
+    assert response.context["sentence"] == (
+        f"{count} agreement{'s' if count != 1 else ''} – in effect, with PMDA, "
+        "covering manufacturing"
+    )
+    chips = response.context["applied"]
+    assert [chip["words"] for chip in chips] == [
+        "Status: In effect",
+        "Participant: Pharmaceuticals and Medical Devices Agency (PMDA)",
+        "Stage: Manufacturing",
+    ]
+    assert chips[0]["query"] == "participant=pmda&stage=manufacturing"
+
+
+def test_the_csv_has_every_column_and_its_name_says_when(client):
+    response = client.get("/agreements.csv?stage=manufacturing")
+    assert re.search(
+        r'filename="agreements-\d{4}-\d\d-\d\d-filtered.csv"', response["Content-Disposition"]
+    )
+    rows = csv_rows(client)
+    assert tuple(rows[0]) == COLUMNS
+    by_id = {row["id"]: row for row in rows}
+    reference = by_id["hsa-mhlw-moc-2026"]
+    assert reference["coverage_manufacturing"] == "Reliance, intended; Dialogue, agreed"
+    assert reference["signed_on"] == "2026-04-20"
+    assert reference["participants"] == "HSA | MHLW"
+    assert by_id["mfds-bfarm-2021"]["coverage_manufacturing"] == ""
+    assert by_id["jsepa-2002"]["signed_on"] == "2002"
+
+
+def test_no_cell_is_a_formula_and_every_text_can_be_read_back(client):
+    text = '=HYPERLINK("https://example.org")'
+    made = make.agreement(title=text, summary="'quoted'")
+    row = {row["id"]: row for row in csv_rows(client)}[made.slug]
+    assert row["title"] == "'" + text
+    assert (unguard(row["title"]), unguard(row["summary"])) == (text, "'quoted'")
+
+
+NAMES = [*AgreementFilterSet.base_filters, "page", "other"]
+
+
+class HostileQuestions(TestCase):
+    @settings(max_examples=80, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(NAMES),
+                st.one_of(
+                    st.text(max_size=30),
+                    st.sampled_from(
+                        ["2010", "9999-12-31", "0000", "1e999999", str(2**63), "'", "\x00", "-1"]
+                    ),
+                ),
+            ),
+            max_size=4,
+        )
+    )
+    def test_no_question_is_an_error_of_ours(self, pairs):
+        query = {name: value for name, value in pairs}
+        assert self.client.get("/agreements/", query).status_code in (200, 400, 404)
+        assert self.client.get("/agreements.csv", query).status_code in (200, 400)
+
+
+def test_query_counts_do_not_grow_with_the_register(client, django_assert_max_num_queries):
+    def queries(path):
+        with django_assert_max_num_queries(40) as captured:
+            response = client.get(path)
+            if response.streaming:
+                list(response.streaming_content)
+        return len(captured)
+
+    agency = make.agency()
+    paths = {
+        "/": 22,
+        "/agreements/": 12,
+        "/agreements/?q=agreement&status=signed&stage=manufacturing&product=medicines": 12,
+        "/agencies/": 1,
+        "/agreements/hsa-mhlw-moc-2026/": 22,
+        f"/agencies/{agency.key}/": 10,
+    }
+    before = {path: queries(path) for path in paths}
+    assert before == pytest.approx(before)
+    for path, limit in paths.items():
+        assert before[path] <= limit, path
+    for _ in range(40):
+        make.agreement(
+            participants=[agency, make.agency()],
+            signed_on="2026-05",
+            provisions=[{"products": ["medicines"]}],
+            milestones=[("announced", "2026-05-02")],
+        )
+    Agreement.objects.exclude(slug__startswith="made-up").filter(signed_on="2026-04-20").exists()
+    after = {path: queries(path) for path in paths}
+    for path in paths:
+        # A page that was empty before may ask for the rows it now has, but not for each of them.
+        assert after[path] <= max(before[path], paths[path]), path
+    assert queries("/agreements.csv") <= 20

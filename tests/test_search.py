@@ -1,0 +1,93 @@
+"""Search finds what a person would expect, the same on both databases."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from agreements.history import record_change, reindex_agencies
+from agreements.models import Agency, AgencyName, Agreement
+from agreements.search import document_terms, query_terms
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def found(text):
+    return set(Agreement.objects.register().search(text).values_list("slug", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"),
+    [
+        ("HSA MHLW", "hsa-mhlw-moc-2026"),
+        ("ｈｓａ　ＭＨＬＷ", "hsa-mhlw-moc-2026"),
+        ("miyamoto", "hsa-mhlw-moc-2026"),
+        ("inspecting", "hsa-mhlw-moc-2026"),
+        ("Tokyo", "hsa-mhlw-moc-2026"),
+        ("厚生労働", "hsa-mhlw-moc-2026"),
+        ("生労", "hsa-mhlw-moc-2026"),
+        ("省", "hsa-mhlw-moc-2026"),
+        ("식품의약품", "hsa-mfds-gmp-mra-2024"),
+        ("الدواء المصرية", "eda-mfds-mou-2025"),
+        ("agencia española", "aemps-cofepris-framework-2016"),
+        ("AGENCIA ESPANOLA", "aemps-cofepris-framework-2016"),
+        ("IMB", "mfds-hpra-2021"),
+        ("Irish Medicines Board", "mfds-hpra-2021"),
+        ("EMEA", "ec-emea-mhlw-pmda-ca-2007"),
+        ("protocole d’accord", "airp-arp-protocol-2025"),
+        ("Protocole d'accord", "airp-arp-protocol-2025"),
+        ("Japan’s", "hsa-mhlw-moc-2026"),
+    ],
+)
+def test_a_record_is_found_by(text, slug):
+    assert slug in found(text)
+
+
+def test_every_word_must_be_there():
+    assert "hsa-mhlw-moc-2026" not in found("HSA Swissmedic Miyamoto")
+
+
+@pytest.mark.parametrize("text", ["", "   ", "“”", "!?", '"', "*", "OR", "NEAR(", "a" * 5000])
+def test_what_holds_no_word_or_an_operator_is_no_error(text):
+    found(text)
+
+
+def test_a_renamed_agency_is_found_by_its_new_name():
+    agency = make.agency(name="Old Made-up Name")
+    agreement = make.agreement(participants=[agency])
+    record_change([agreement.pk], reason="made", name="test")
+    AgencyName.objects.create(agency=agency, name="Zyxwv Authority", kind="variant")
+    assert agreement.slug not in found("zyxwv")
+    reindex_agencies([agency.pk])
+    assert agreement.slug in found("zyxwv")
+
+
+def test_a_deleted_record_leaves_the_index():
+    agreement = make.agreement(title="Qwertyuiop")
+    record_change([agreement.pk], reason="made", name="test")
+    assert found("qwertyuiop") == {agreement.slug}
+    agreement.delete()
+    assert found("qwertyuiop") == set()
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_any_part_of_a_text_that_is_a_word_is_found_in_it(text):
+    for word in text.split():
+        assert set(query_terms(word)) <= set(document_terms(text))
+
+
+class NoQueryIsAnError(TestCase):
+    @settings(max_examples=60, deadline=None)
+    @given(st.text(max_size=60))
+    def test_any_text_is_answered(self, text):
+        found(text)
+
+
+def test_every_agency_finds_its_agreements_by_each_of_its_names():
+    agencies = Agency.objects.filter(participations__isnull=False).distinct()
+    for agency in agencies.prefetch_related("names", "participations__agreement"):
+        own = {part.agreement.slug for part in agency.participations.all()}
+        names = [agency.name, agency.acronym, agency.native_name]
+        for name in filter(None, names + [other.name for other in agency.names.all()]):
+            assert own <= found(name), name
