@@ -263,6 +263,7 @@ class AgencyAdmin(admin.ModelAdmin):
     autocomplete_fields = ["parent"]
     list_select_related = ["parent"]
     prepopulated_fields = {"key": ["acronym"]}
+    ordering = ["name", "key"]
     inlines = [AgencyNameRows]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agency]:

@@ -162,6 +162,10 @@ class AgreementQuerySet(models.QuerySet):
         """What a row of a list shows, in a fixed number of queries."""
         return self.prefetch_related(*self.model.LISTED)
 
+    def with_tabled(self) -> "AgreementQuerySet":
+        """What a row of the flat table shows, in a fixed number of queries."""
+        return self.prefetch_related(*self.model.TABLED)
+
     def with_related(self) -> "AgreementQuerySet":
         """Everything a record holds, in a fixed number of queries."""
         return self.prefetch_related(*self.model.RELATED)

@@ -1,5 +1,6 @@
 """The database of the tests holds the shipped register; a test that wants it empty says so."""
 
+import io
 import os
 import shutil
 
@@ -22,7 +23,7 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
-        call_command("import_register", verbosity=0, stdout=open(os.devnull, "w"))
+        call_command("import_register", verbosity=0, stdout=io.StringIO())
 
 
 @pytest.fixture(autouse=True)

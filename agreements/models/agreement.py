@@ -172,6 +172,16 @@ class Agreement(models.Model):
 
     #: What a row of a list shows, prefetched.
     LISTED = ("participations__agency", "provisions__area", "provisions__products", "milestones")
+    #: What a row of the flat table shows, prefetched.
+    TABLED = (
+        "products",
+        "participations__agency",
+        "provisions__area",
+        "provisions__products",
+        "milestones",
+        "relations__target",
+        "sources",
+    )
     #: Everything a record holds, prefetched.
     RELATED = (
         "products",

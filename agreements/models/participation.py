@@ -1,5 +1,6 @@
 """Who takes part in an agreement, and who signed it."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
@@ -87,6 +88,11 @@ class Participation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agency.short_name}, {self.get_role_display().lower()}"
+
+    def clean(self) -> None:
+        """What the constraint says, for a form, which does not have the columns it compares."""
+        if self.joined_on and self.left_on and self.left_on.latest < self.joined_on.earliest:
+            raise ValidationError({"left_on": "A participant cannot leave before it joined."})
 
 
 class Capacity(models.TextChoices):

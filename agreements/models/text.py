@@ -30,3 +30,7 @@ class WebAddress(models.URLField):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 2000)
         super().__init__(*args, **kwargs)
+
+    def formfield(self, **kwargs: Any) -> Any:
+        """A bare host is taken for https."""
+        return super().formfield(**{"assume_scheme": "https"} | kwargs)

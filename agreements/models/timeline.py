@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from ..dates import PartialDateField
+from ..dates import PartialDate, PartialDateField
 from ..status import MARKS, TERM_SETTING, UNDATED_ALLOWED, MilestoneKind
 from .agreement import Agreement
 from .evidence import SourcedRow
@@ -59,18 +59,24 @@ class Milestone(SourcedRow):
         return f"{self.get_kind_display()}: {self.date or 'date not stated'}"
 
     def clean(self) -> None:
-        """Refuse an end of the agreement that lies before its signature."""
-        signed_on = self.agreement.signed_on if self.agreement_id or self._has_agreement() else None
-        closes = MARKS["expired"] | MARKS["terminated"] | MARKS["superseded"]
-        if not signed_on or not signed_on.earliest:
+        """Refuse a term that ends before it starts, and an end before the signature.
+
+        The constraint on the term says the same; a form cannot see it, because the columns it
+        compares are not in the form.
+        """
+        if self.date and self.until and self.until.latest < self.date.earliest:
+            raise ValidationError({"until": "The term ends before it starts."})
+        signed_on = self.agreement.signed_on if self._has_agreement() else None
+        if not isinstance(signed_on, PartialDate):
             return
+        closes = MARKS["expired"] | MARKS["terminated"] | MARKS["superseded"]
         if self.kind in closes and self.date and self.date.latest < signed_on.earliest:
             raise ValidationError({"date": f"It cannot end before it was signed: {signed_on}."})
         if self.until and not self.date and self.until.latest < signed_on.earliest:
             raise ValidationError({"until": f"The term ends before the signature: {signed_on}."})
 
     def _has_agreement(self) -> bool:
-        return "agreement" in self._state.fields_cache
+        return bool(self.agreement_id) or "agreement" in self._state.fields_cache
 
 
 class RelationKind(models.TextChoices):
@@ -114,6 +120,7 @@ class Relation(SourcedRow):
         blank=True,
         related_name="inverse_relations",
         verbose_name="other agreement",
+        help_text="If it is in the register. Otherwise type its title below.",
     )
     target_title = Line(
         "other agreement's title",

@@ -24,12 +24,18 @@ class Event(NamedTuple):
     milestone: Milestone | None
 
 
+def _milestones(agreement: Agreement) -> list[Any]:
+    # Any: the stubs take a PartialDateField for the CharField it stores.
+    return list(agreement.milestones.all())
+
+
 @register.filter
 def timeline(agreement: Agreement) -> list[Event]:
     """The signature and the milestones in the order of their days; an undated one comes last."""
-    events = [Event(m.date, m.get_kind_display(), m) for m in agreement.milestones.all()]
-    if agreement.signed_on:
-        events.insert(0, Event(agreement.signed_on, "Signed", None))
+    events = [Event(m.date, m.get_kind_display(), m) for m in _milestones(agreement)]
+    signed_on: Any = agreement.signed_on
+    if signed_on:
+        events.insert(0, Event(signed_on, "Signed", None))
     return sorted(
         events, key=lambda e: (e.date is None, e.date and (e.date.earliest, e.date.latest))
     )
@@ -45,14 +51,15 @@ def after(date: PartialDate | None, day: Any) -> bool:
 def effects(agreement: Agreement) -> list[Milestone]:
     """The events from which the agreement counts as effective, earliest first."""
     kinds = MARKS["effective"] | MARKS["provisional"]
-    found = [m for m in agreement.milestones.all() if m.kind in kinds]
-    return sorted(found, key=lambda m: counts_from(m, agreement.signed_on))
+    found = [m for m in _milestones(agreement) if m.kind in kinds]
+    signed_on: Any = agreement.signed_on
+    return sorted(found, key=lambda m: counts_from(m, signed_on))
 
 
 @register.filter
 def terms(agreement: Agreement) -> list[Milestone]:
     """The events that say until when the agreement runs."""
-    return [m for m in agreement.milestones.all() if m.until]
+    return [m for m in _milestones(agreement) if m.until]
 
 
 @register.filter
@@ -116,6 +123,15 @@ def chosen(bound: BoundField) -> bool:
     """Whether anything was typed or ticked in this field."""
     value = bound.value()
     return any(value) if isinstance(value, Iterable) else bool(value)
+
+
+@register.filter
+def ticked_first(bound: BoundField) -> list[Any]:
+    """The boxes of a field; in a list too long to see at once, the ticked ones first."""
+    options = list(bound)
+    if len(options) > 8:
+        options.sort(key=lambda option: not option.data["selected"])
+    return options
 
 
 @register.filter

@@ -1,0 +1,174 @@
+"""Laws of the whole house."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from agreements import exports
+from agreements.history import record_change
+from agreements.models import (
+    Agreement,
+    Evidence,
+    Milestone,
+    Outcome,
+    Participation,
+    Relation,
+    Signatory,
+)
+from agreements.querysets import PublicationState
+from tests import make
+
+pytestmark = pytest.mark.django_db
+CANARY = "Kanarienvogel"
+
+
+def fill(model, **given):
+    """A row with the canary in every text it can hold."""
+    for field in model._meta.fields:
+        free_text = isinstance(field, models.CharField | models.TextField) and not field.choices
+        if free_text and field.max_length != 10 and not field.name.endswith("language"):
+            if field.name not in given and field.get_internal_type() in ("CharField", "TextField"):
+                if not field.unique and field.max_length != 2:
+                    given[field.name] = CANARY
+    return model.objects.create(**given)
+
+
+def hidden_record(state):
+    """A record that the public may not see, tied to public records in every way it can be."""
+    slug = f"{CANARY.lower()}-{state.replace('_', '-')}"
+    agency = make.agency(name="Made-up Neighbour")
+    agreement = fill(
+        Agreement, slug=slug, instrument_type="moc", state=state, signed_on="2026-05-05"
+    )
+    source = make.source(agreement, title=CANARY, url=f"https://example.org/{CANARY}")
+    Participation.objects.create(agreement=agreement, agency=agency, note=CANARY)
+    fill(Signatory, agreement=agreement, capacity="signed")
+    make.provision(agreement, statement=CANARY, condition=CANARY, source=source)
+    fill(Milestone, agreement=agreement, kind="announced", date="2026-05-06")
+    fill(Outcome, agreement=agreement)
+    fill(Evidence, agreement=agreement, topic="notes")
+    public = Agreement.objects.get(slug="jsepa-2002")
+    Relation.objects.create(agreement=agreement, kind="builds_on", target=public, note=CANARY)
+    Relation.objects.create(agreement=public, kind="part_of", target=agreement)
+    record_change([agreement.pk, public.pk], reason=CANARY, name=CANARY)
+    return agreement, agency
+
+
+def public_paths(resolver=None, prefix="/"):
+    """Every public pattern of the urlconf, with the arguments it takes."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            if not str(entry.pattern).startswith("admin"):
+                yield from public_paths(entry, prefix + str(entry.pattern))
+        elif isinstance(entry, URLPattern):
+            yield prefix + str(entry.pattern), list(entry.pattern.converters)
+
+
+@pytest.mark.parametrize("state", sorted(set(PublicationState) - {PublicationState.PUBLISHED}))
+def test_nothing_unpublished_is_reachable_from_any_public_address(client, state):
+    agreement, agency = hidden_record(state)
+    arguments = {
+        "slug": [agreement.slug, "jsepa-2002"],
+        "key": [agency.key, "gov-jp", "hsa"],
+    }
+    walked = 0
+    for path, names in public_paths():
+        assert len(names) <= 1
+        values = arguments[names[0]] if names else [""]
+        for value in values:
+            address = path.replace(f"<slug:{names[0]}>", value) if names else path
+            for query in ("", f"?q={CANARY}", "?as_of=2026-06-01", "?sort=changed"):
+                response = client.get(address + query)
+                content = b"".join(response)
+                assert response.status_code != 500
+                shown = content.decode().replace(f'value="{CANARY}"', "").replace(
+                    f"“{CANARY}”", ""
+                )
+                shown = shown.replace(f"q={CANARY}", "").replace(f"Search: {CANARY}", "")
+                assert CANARY.casefold() not in shown.casefold(), address + query
+                walked += 1
+    assert walked > 30
+    assert CANARY not in "".join(exports.register_document(Agreement.objects.register()))
+
+
+def test_a_draft_is_the_same_404_as_nonsense_even_for_staff(client, admin_client):
+    agreement, _ = hidden_record(PublicationState.DRAFT)
+    for visitor in (client, admin_client):
+        draft = visitor.get(f"/agreements/{agreement.slug}/")
+        nonsense = visitor.get("/agreements/nonsense/")
+        assert (draft.status_code, nonsense.status_code) == (404, 404)
+        assert draft.content == nonsense.content
+
+
+def test_every_field_is_exported_or_withheld_for_a_reason():
+    for model, names in exports.PUBLIC.items():
+        known = set(names) | set(exports.STAFF.get(model, ())) | set(exports.WITHHELD.get(model, {}))
+        own = {f.name for f in (*model._meta.fields, *model._meta.many_to_many)}
+        # The key, and the record a row belongs to, say nothing themselves.
+        owner = {"id"} | ({"agreement", "agency"} - set(names) if model not in (Agreement,) else set())
+        assert own - owner == known - owner, model.__name__
+
+
+def test_staff_fields_are_in_no_public_record():
+    agreement = make.agreement(staff_notes=CANARY)
+    assert CANARY not in str(exports.record(agreement))
+    assert CANARY in exports.snapshot(agreement)
+
+
+def test_every_column_of_the_csv_and_every_filter_is_documented():
+    from pathlib import Path
+
+    from agreements.filters import AgreementFilterSet
+
+    text = (Path(__file__).parents[1] / "docs/data.md").read_text()
+    for name in (*exports.COLUMNS, *AgreementFilterSet.base_filters):
+        assert f"`{name}`" in text, name
+    for model, names in exports.PUBLIC.items():
+        section = text.partition(f"### {model.__name__}\n")[2].partition("\n### ")[0]
+        for name in (*names, *exports.CHILDREN.get(model, ())):
+            assert f"`{name}`" in section, (model.__name__, name)
+
+
+def test_every_staff_field_has_its_help_text():
+    allowed = {"id", "agreement", "agency", "position", "state"}
+    self_evident = {
+        ("AgencyName", "name"),
+        ("AgencyName", "kind"),
+        ("Agency", "kind"),
+        ("Agency", "website"),
+        ("Agreement", "signed_city"),
+        ("Agreement", "signed_country"),
+        ("Agreement", "signed_venue"),
+        ("Agreement", "text_url"),
+        ("Source", "kind"),
+        ("Source", "url"),
+        ("Source", "archive_url"),
+        ("Participation", "role"),
+        ("Participation", "left_on"),
+        ("Provision", "direction"),
+        ("Milestone", "kind"),
+        ("Outcome", "figure"),
+        ("Outcome", "stage"),
+        ("Outcome", "products"),
+        ("Outcome", "reported_on"),
+        ("Outcome", "reported_source"),
+    }
+    without = {
+        (model.__name__, field.name)
+        for model in exports.PUBLIC
+        for field in (*model._meta.fields, *model._meta.many_to_many)
+        if field.editable and not field.help_text and field.name not in allowed
+    }
+    assert without == self_evident
+
+
+def test_the_health_of_every_public_page(client):
+    get_user_model().objects.all().delete()
+    for agreement in Agreement.objects.register():
+        response = client.get(agreement.get_absolute_url())
+        assert response.status_code == 200
+        content = response.content.decode()
+        assert "None" not in content.replace("None of", "").replace("“none”", "")
+        assert content.count("<h1") == 1
+        assert content.count("<main") == 1
