@@ -205,7 +205,7 @@ class AgreementAdmin(admin.ModelAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
         return {} if obj else self.prepopulated_fields
 
-    def view_on_site(self, obj: Agreement) -> str | None:  # type: ignore[override]
+    def view_on_site(self, obj: Agreement) -> str | None:
         return obj.get_absolute_url() if obj.public else None
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -238,7 +238,7 @@ class AgreementAdmin(admin.ModelAdmin):
         if not agreement.pk:
             return "Worked out from the dates once they are saved."
         ruling = agreement.ruling_on(timezone.localdate())
-        return format_html("<span title=\"{}\">{}</span>", ruling.because, ruling.status.label)
+        return format_html('<span title="{}">{}</span>', ruling.because, ruling.status.label)
 
     @admin.display(description="coverage")
     def coverage(self, agreement: Agreement) -> str:
@@ -335,4 +335,3 @@ class RevisionAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-

@@ -167,6 +167,10 @@ class PartialDateField(models.CharField):
     the first and last day the text can mean, as ImageField does with its ``width_field``.
     """
 
+    # What django-stubs takes the attribute to hold and to accept.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def __init__(
         self, *args: Any, earliest_field: str = "", latest_field: str = "", **kwargs: Any
     ) -> None:

@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import Model
 
 from .coverage import Stage
-from .dates import PartialDate, PartialDateField
+from .dates import PartialDate
 from .models import (
     Agency,
     AgencyName,
@@ -179,6 +179,7 @@ WITHHELD: dict[type[Model], dict[str, str]] = {
     Participation: {
         "joined_on_earliest": "follows from joined_on",
         "left_on_earliest": "follows from left_on",
+        "left_on_latest": "follows from left_on",
     },
     Milestone: dict.fromkeys(
         ("date_earliest", "date_latest", "until_earliest", "until_latest"),
@@ -328,7 +329,7 @@ def flat_row(agreement: Agreement, day: datetime.date, base_url: str) -> dict[st
             for stage, column in STAGE_COLUMNS.items()
         },
         "cross_cutting_areas": LIST_SEPARATOR.join(
-            dict.fromkeys(provision.area.name for provision in agreement.grid.cross_cutting)
+            dict.fromkeys(p.area.name for p in agreement.provisions.all() if not p.stage)
         ),
         "products": LIST_SEPARATOR.join(product.name for product in agreement.products.all()),
         "relations": LIST_SEPARATOR.join(
@@ -336,7 +337,8 @@ def flat_row(agreement: Agreement, day: datetime.date, base_url: str) -> dict[st
             for relation in agreement.public_relations
         ),
         "sources": LIST_SEPARATOR.join(
-            source.url or f"{source.publisher}: {source.title}" for source in agreement.sources.all()
+            source.url or f"{source.publisher}: {source.title}"
+            for source in agreement.sources.all()
         ),
         "url": base_url + agreement.get_absolute_url(),
         "updated_at": agreement.updated_at.isoformat(timespec="seconds"),

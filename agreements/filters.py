@@ -161,7 +161,7 @@ class AgreementFilterSet(django_filters.FilterSet):
         return ordered
 
     def sentence(self, count: int) -> str:
-        """The question written back: "12 agreements in effect, with PMDA, covering manufacturing"."""
+        """The question written back: "12 agreements – in effect, with PMDA"."""
         asked = self.form.cleaned_data
         words = [f"{count:,} agreement" + ("" if count == 1 else "s")]
         if asked["status"]:

@@ -34,7 +34,9 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str) -> int:
     _reindex(agreements)
     # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
     newest = dict(
-        Revision.objects.filter(agreement__in=ids).order_by("pk").values_list("agreement", "snapshot")
+        Revision.objects.filter(agreement__in=ids)
+        .order_by("pk")
+        .values_list("agreement", "snapshot")
     )
     made_by_name = user.get_username() if user else name
     revisions = [

@@ -236,7 +236,8 @@ class _Writer:
             self._save(row, instance, skip=set())
         self.known[Source] = {}
         for name, rows in row.children.items():
-            owner = row.model._meta.get_field(name).field.name
+            relation: Any = row.model._meta.get_field(name)
+            owner = relation.field.name
             related = getattr(instance, name)
             related.all().delete()
             for child_row in rows:

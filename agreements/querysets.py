@@ -1,6 +1,7 @@
 """The questions we ask of the register, in domain words."""
 
 import datetime
+from typing import Any
 
 from django.db import connections, models
 from django.db.models import Case, Exists, F, Max, OuterRef, Q, Subquery, Value, When
@@ -38,7 +39,7 @@ def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
     return Collate(column, binary[connections[queryset.db].vendor])
 
 
-class AgreementQuerySet(models.QuerySet):
+class AgreementQuerySet(models.QuerySet[Any]):
     """Questions about agreements. Every public page starts with ``register()``."""
 
     def published(self) -> "AgreementQuerySet":
@@ -50,7 +51,7 @@ class AgreementQuerySet(models.QuerySet):
         return self.published()
 
     def as_of(self, day: datetime.date) -> "AgreementQuerySet":
-        """Agreements of which something dated had happened by ``day``; undated ones are left out."""
+        """Agreements of which something dated had happened by ``day``; never undated ones."""
         milestones = self._milestones().filter(date_earliest__lte=day)
         return self.filter(Q(signed_on_earliest__lte=day) | Exists(milestones))
 
@@ -110,7 +111,7 @@ class AgreementQuerySet(models.QuerySet):
         return self.filter(Exists(provisions.filter(**conditions)))
 
     def with_product(self, codes: list[str]) -> "AgreementQuerySet":
-        """Agreements whose stated scope, or one of whose provisions, names any of these products."""
+        """Agreements whose scope, or one of whose provisions, names any of these products."""
         scope = self.model.products.through.objects.filter(
             agreement=OuterRef("pk"), productcategory__code__in=codes
         )
@@ -121,9 +122,7 @@ class AgreementQuerySet(models.QuerySet):
         )
         return self.filter(Exists(scope) | Exists(provisions))
 
-    def in_country(
-        self, codes: list[str], day: datetime.date | None = None
-    ) -> "AgreementQuerySet":
+    def in_country(self, codes: list[str], day: datetime.date | None = None) -> "AgreementQuerySet":
         """Agreements with a participant of any of these jurisdictions."""
         return self.filter(Exists(self._taking_part(day).filter(agency__jurisdiction__in=codes)))
 
@@ -137,7 +136,7 @@ class AgreementQuerySet(models.QuerySet):
         )
 
     def search(self, text: str) -> "AgreementQuerySet":
-        """Agreements that hold every word of ``text``; ``in_title`` marks those whose title does."""
+        """Agreements that hold every word of ``text``; ``in_title`` where the title does."""
         matching = search.matching_ids(self, text)
         if matching is None:
             return self.none().annotate(in_title=Value(0))
@@ -148,11 +147,15 @@ class AgreementQuerySet(models.QuerySet):
 
     def newest_first(self) -> "AgreementQuerySet":
         """By date of signature, undated last; a total order, the same on both databases."""
-        return self.order_by(F("signed_on_earliest").desc(nulls_last=True), in_code_order(self, "slug"))
+        return self.order_by(
+            F("signed_on_earliest").desc(nulls_last=True), in_code_order(self, "slug")
+        )
 
     def oldest_first(self) -> "AgreementQuerySet":
         """By date of signature, undated last."""
-        return self.order_by(F("signed_on_earliest").asc(nulls_last=True), in_code_order(self, "slug"))
+        return self.order_by(
+            F("signed_on_earliest").asc(nulls_last=True), in_code_order(self, "slug")
+        )
 
     def latest_changed_first(self) -> "AgreementQuerySet":
         """By the time of the last change."""

@@ -18,7 +18,9 @@ MAX_QUERY_TERMS = 24
 #: A longer word is compared by its beginning; PostgreSQL refuses words over 2 kB.
 MAX_WORD_LENGTH = 60
 _stemmer = snowballstemmer.stemmer("english")
-_IDEOGRAPHS = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_IDEOGRAPHS = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
 _HANGUL = "\uac00-\ud7af\u1100-\u11ff\u3130-\u318f"
 _UNSPACED = re.compile(f"[{_IDEOGRAPHS}{_HANGUL}]+")
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\uff07]")
@@ -28,11 +30,12 @@ def _fold(text: str) -> str:
     """One form for what a reader takes to be the same: width, case, accents, apostrophes."""
     text = _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", text).casefold())
     text = re.sub(r"'s\b|'", "", text)
-    kept = []
-    for character in unicodedata.normalize("NFKD", text):
-        # Combining marks of alphabets are accents; Kana voicing marks and Hangul letters are not.
-        if not unicodedata.combining(character) or character in "\u3099\u309a":
-            kept.append(character)
+    # Combining marks of alphabets are accents; Kana voicing marks and Hangul letters are not.
+    kept = (
+        character
+        for character in unicodedata.normalize("NFKD", text)
+        if not unicodedata.combining(character) or character in "\u3099\u309a"
+    )
     return unicodedata.normalize("NFC", "".join(kept))
 
 

@@ -94,9 +94,12 @@ TERM_SETTING = MARKS["provisional"] | MARKS["effective"] | MARKS["renewed"] | {_
 class Dated(Protocol):
     """What the rule needs of a milestone."""
 
-    kind: str
-    date: PartialDate | None
-    until: PartialDate | None
+    @property
+    def kind(self) -> str: ...
+    @property
+    def date(self) -> PartialDate | None: ...
+    @property
+    def until(self) -> PartialDate | None: ...
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,7 @@ def status_on(
     end is recorded; it is suspended unless resumed on or after that day; in effect, provisionally
     applied or signed by what has happened by then; under negotiation if only that is recorded.
     """
-    past = sorted(
-        ((counts_from(m, signed_on), m) for m in milestones), key=lambda pair: pair[0]
-    )
+    past = sorted(((counts_from(m, signed_on), m) for m in milestones), key=lambda pair: pair[0])
     past = [(counted, m) for counted, m in past if counted <= day]
 
     def last(mark: str) -> tuple[datetime.date, Dated] | None:

@@ -109,14 +109,14 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "day": day,
         "ruling": agreement.ruling_on(day),
         "grid": grid,
-        "staged": [
-            (row.stage, row.whole.provisions) for row in grid.rows if row.whole.provisions
-        ],
+        "staged": [(row.stage, row.whole.provisions) for row in grid.rows if row.whole.provisions],
         "provisions": provisions,
         "people": [
             (Capacity(capacity), list(people))
             for capacity, people in groupby(
-                sorted(agreement.signatories.all(), key=lambda p: Capacity.values.index(p.capacity)),
+                sorted(
+                    agreement.signatories.all(), key=lambda p: Capacity.values.index(p.capacity)
+                ),
                 key=lambda person: person.capacity,
             )
         ],

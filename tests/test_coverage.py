@@ -51,7 +51,9 @@ def test_gmp_reliance_for_medicines_does_not_reach_devices():
 
 
 def test_a_provision_without_products_has_its_own_column_and_never_spreads():
-    grid = coverage([Row("registration"), Row("manufacturing", product_codes=("medicines",))], ORDER)
+    grid = coverage(
+        [Row("registration"), Row("manufacturing", product_codes=("medicines",))], ORDER
+    )
     assert grid.products == ("medicines", PRODUCTS_NOT_STATED)
     assert cell(grid, "registration", "medicines").deepest is None
     assert str(cell(grid, "registration", PRODUCTS_NOT_STATED)) == "Reliance, agreed"

@@ -104,7 +104,6 @@ MEMBER = "A member of a scheme that nobody signed, which has no parties."
 WITNESS = "In attendance, which is present and not a witness."
 
 
-
 def walk(value):
     if isinstance(value, dict):
         for item in value.values():
@@ -203,9 +202,7 @@ def check_people(capacities):
                 "post": person["post"],
                 "acted_for": person["agency"],
             }
-            found = [
-                p for p in record["signatories"] if all(p[k] == v for k, v in wanted.items())
-            ]
+            found = [p for p in record["signatories"] if all(p[k] == v for k, v in wanted.items())]
             capacity = capacities.get(person.get("role"), "present")
             if len(found) != 1:
                 yield None, person
@@ -305,16 +302,15 @@ def check_sources(given, record, rows):
     for number, (row, source) in enumerate(zip(rows, record["sources"], strict=False), start=1):
         published = row["published"]["date"] if row["published"] else None
         expected = (number, row["publisher"], row["title"] or "", row["url"] or "", published)
-        if tuple(
-            source[k] for k in ("number", "publisher", "title", "url", "published_on")
-        ) != expected:
+        if (
+            tuple(source[k] for k in ("number", "publisher", "title", "url", "published_on"))
+            != expected
+        ):
             yield None, row
 
 
 def check_evidence(given, record, rows):
-    found = {
-        (e["topic"], e["statement"], e["verbatim"], e["source"]) for e in record["evidence"]
-    }
+    found = {(e["topic"], e["statement"], e["verbatim"], e["source"]) for e in record["evidence"]}
     for row in rows:
         wanted = (
             TOPICS[row["field"]],

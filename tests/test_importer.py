@@ -16,9 +16,9 @@ from tests import make
 pytestmark = pytest.mark.django_db
 
 AWKWARD = [
-    'quotes " and \' and “these”',
+    "quotes \" and ' and “these”",
     "two\nlines\r\nand three",
-    "=HYPERLINK(\"x\")",
+    '=HYPERLINK("x")',
     "+1",
     "-1",
     "@x",
@@ -130,7 +130,9 @@ def test_faults_in_the_rows_of_a_record():
         "participations", agency="nobody"
     )
     milestone = {"source": None, "locator": "", "note": "", "until": None}
-    fault = row_fault("milestones", **milestone | {"kind": "renewed", "date": "2010", "until": "2009"})
+    fault = row_fault(
+        "milestones", **milestone | {"kind": "renewed", "date": "2010", "until": "2009"}
+    )
     assert fault.endswith("milestones, row 1, until: The term ends before it starts.")
     fault = row_fault("milestones", **milestone | {"kind": "renewed", "date": None})
     assert "Give the date, at least the year." in fault
@@ -205,4 +207,3 @@ def test_the_command_names_the_file_it_could_not_read(tmp_path, content, message
 def test_the_formula_guard_is_undone_exactly(text):
     assert unguard(guard(text)) == text
     assert not guard(text).startswith(("=", "+", "-", "@", "\t", "\r"))
-

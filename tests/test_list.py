@@ -251,7 +251,7 @@ class HostileQuestions(TestCase):
         )
     )
     def test_no_question_is_an_error_of_ours(self, pairs):
-        query = {name: value for name, value in pairs}
+        query = dict(pairs)
         assert self.client.get("/agreements/", query).status_code in (200, 400, 404)
         assert self.client.get("/agreements.csv", query).status_code in (200, 400)
 

@@ -107,9 +107,9 @@ def test_the_working_names_the_fact_that_decided():
 
 
 def test_effect_before_signature_is_odd_and_is_told_as_it_is():
-    assert told(on("2001-01-01"), "2001-04-04", event("entered_into_force", "2001-01-01")).status == (
-        Status.IN_EFFECT
-    )
+    assert told(
+        on("2001-01-01"), "2001-04-04", event("entered_into_force", "2001-01-01")
+    ).status == (Status.IN_EFFECT)
 
 
 def test_every_status_and_every_deciding_kind_is_reached_by_some_arrangement():
@@ -163,9 +163,7 @@ DAYS = [
 @pytest.mark.django_db
 def test_python_and_sql_tell_the_same_for_every_arrangement(empty_register):
     agreements = Agreement.objects.bulk_create(
-        Agreement(
-            slug=f"made-up-{n}", title="Made up", instrument_type="moc", signed_on=signed
-        )
+        Agreement(slug=f"made-up-{n}", title="Made up", instrument_type="moc", signed_on=signed)
         for n, (signed, _) in enumerate(ARRANGEMENTS)
     )
     Milestone.objects.bulk_create(

@@ -3,10 +3,9 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.urls import reverse
-from django_countries.fields import CountryField
 
 from ..dates import PartialDateField
-from .text import Line, Prose, WebAddress
+from .text import Jurisdiction, Line, Prose, WebAddress
 from .vocabulary import validate_code
 
 LANGUAGE_HELP = "The language's short code: ja, ko, fr, pt. Screen readers need it."
@@ -37,7 +36,7 @@ class Agency(models.Model):
     acronym = Line(max_length=40, blank=True, help_text="As the agency writes it: HSA, Swissmedic.")
     native_name = Line(max_length=300, blank=True, help_text="The name in the agency's language.")
     native_language = models.CharField(max_length=20, blank=True, help_text=LANGUAGE_HELP)
-    jurisdiction = CountryField(
+    jurisdiction = Jurisdiction(
         blank=True,
         help_text="The country or territory, by its own ISO 3166 code (HK and TW have one), or "
         "European Union. Leave empty for other intergovernmental bodies.",
@@ -66,13 +65,13 @@ class Agency(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("agency-detail", args=[self.key])
+
     @property
     def short_name(self) -> str:
         """The acronym where there is one, else the name."""
         return self.acronym or self.name
-
-    def get_absolute_url(self) -> str:
-        return reverse("agency-detail", args=[self.key])
 
     def clean(self) -> None:
         """Refuse a chain of parents that comes back to this agency."""

@@ -6,13 +6,12 @@ from functools import cached_property
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
-from django_countries.fields import CountryField
 
 from ..coverage import Grid, coverage
 from ..dates import PartialDateField
 from ..querysets import AgreementQuerySet, PublicationState
 from ..status import Ruling, status_on
-from .text import Line, Prose, WebAddress
+from .text import Jurisdiction, Line, Prose, WebAddress
 from .vocabulary import ProductCategory, validate_code
 
 
@@ -95,16 +94,14 @@ class Agreement(models.Model):
         default=LegalNature.NOT_STATED,
         help_text="Only what a source says. An MOU is not non-binding because MOUs usually are.",
     )
-    legal_nature_stated = Line(
-        blank=True, help_text="The source's statement, in your own words."
-    )
+    legal_nature_stated = Line(blank=True, help_text="The source's statement, in your own words.")
     summary = Prose(
         blank=True, help_text="Two or three sentences in our own words. No claim without a source."
     )
     areas_stated = Prose(
         "areas of cooperation as stated",
         blank=True,
-        help_text="One phrase a line, as the sources give them. Coverage comes from the provisions.",
+        help_text="One phrase a line, as the sources give them. Coverage comes from provisions.",
     )
     products = models.ManyToManyField(
         ProductCategory,
@@ -125,7 +122,7 @@ class Agreement(models.Model):
     signed_on_earliest = models.DateField(null=True, editable=False)
     signed_on_latest = models.DateField(null=True, editable=False)
     signed_city = Line("city of signature", max_length=120, blank=True)
-    signed_country = CountryField("country of signature", blank=True)
+    signed_country = Jurisdiction("country of signature", blank=True)
     signed_venue = Line("venue of signature", max_length=200, blank=True)
     term_stated = Line(
         "term", blank=True, help_text="How long it runs, as stated: 5 years, indefinite."
@@ -194,6 +191,7 @@ class Agreement(models.Model):
         "provisions__source",
         "milestones__source",
         "relations__target",
+        "relations__source",
         "outcomes__source",
         "outcomes__products",
         "outcomes__reported_source",

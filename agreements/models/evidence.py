@@ -38,7 +38,10 @@ class Source(models.Model):
     )
     archive_url = WebAddress("archived copy", blank=True)
     file = models.FileField(
-        "stored copy", upload_to="sources/", blank=True, help_text="For staff only; never published."
+        "stored copy",
+        upload_to="sources/",
+        blank=True,
+        help_text="For staff only; never published.",
     )
     checked_at = models.DateTimeField("address last checked", null=True, editable=False)
     check_result = models.CharField(max_length=100, blank=True, editable=False)

@@ -67,8 +67,9 @@ class Participation(models.Model):
         help_text="Only if it joined after the agreement began.",
     )
     joined_on_earliest = models.DateField(null=True, editable=False)
-    left_on = PartialDateField(earliest_field="left_on_earliest")
+    left_on = PartialDateField(earliest_field="left_on_earliest", latest_field="left_on_latest")
     left_on_earliest = models.DateField(null=True, editable=False)
+    left_on_latest = models.DateField(null=True, editable=False)
     note = Line(blank=True, help_text="Public.")
 
     class Meta:
@@ -80,7 +81,7 @@ class Participation(models.Model):
                 violation_error_message="This agency is already a participant of this agreement.",
             ),
             models.CheckConstraint(
-                condition=Q(left_on_earliest__gte=F("joined_on_earliest")),
+                condition=Q(left_on_latest__gte=F("joined_on_earliest")),
                 name="participant_leaves_after_joining",
                 violation_error_message="A participant cannot leave before it joined.",
             ),

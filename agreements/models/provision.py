@@ -33,7 +33,7 @@ class Provision(SourcedRow):
     depth = models.CharField(
         max_length=30,
         choices=Depth.choices,
-        help_text="The deepest the source's own words allow. Recognition needs words of acceptance.",
+        help_text="The deepest the source's words allow. Recognition needs words of acceptance.",
     )
     commitment = models.CharField(
         max_length=20,

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.validators import ProhibitNullCharactersValidator, URLValidator
 from django.db import models
+from django_countries.fields import CountryField
 
 
 class Line(models.CharField):
@@ -34,3 +35,10 @@ class WebAddress(models.URLField):
     def formfield(self, **kwargs: Any) -> Any:
         """A bare host is taken for https."""
         return super().formfield(**{"assume_scheme": "https"} | kwargs)
+
+
+class Jurisdiction(CountryField):
+    """An ISO 3166-1 code, or EU; reads as django-countries' Country."""
+
+    # What django-stubs takes the attribute to hold.
+    _pyi_private_get_type: Any

@@ -1,4 +1,4 @@
-"""The shared vocabularies. A term is retired, never deleted, so that old records keep their words."""
+"""The shared vocabularies. A term is retired, never deleted: old records keep their words."""
 
 from django.core.validators import RegexValidator
 from django.db import models

@@ -1,0 +1,141 @@
+"""The pages in a real browser: accessible, within the policy, usable by keyboard and on a phone."""
+
+import io
+import os
+import shutil
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.management import call_command
+from playwright.sync_api import sync_playwright
+
+from agreements.models import Agreement
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+PAGES = [
+    "/",
+    "/agreements/",
+    "/agreements/?q=GMP&stage=manufacturing&status=in_effect",
+    "/agreements/?q=nothingatallmatchesthis",
+    "/agreements/?signed_after=banana",
+    "/agreements/?as_of=2011-01-01",
+    "/agreements/hsa-mhlw-moc-2026/",
+    "/agreements/project-orbis/",
+    "/agreements/mfds-bfarm-2021/",
+    "/agreements/mhlw-thai-fda-moc-2018/",
+    "/agreements/fda-swissmedic-mra-2023/",
+    "/agencies/",
+    "/agencies/hsa/",
+    "/about/",
+    "/nowhere/",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    # Playwright runs its own event loop in this thread; Django is right that views must not.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield started
+        started.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def site(live_server):
+    """The live server with the shipped register, which an earlier flush may have taken away."""
+    if not Agreement.objects.exists():
+        call_command("import_register", verbosity=0, stdout=io.StringIO())
+    return live_server.url
+
+
+@pytest.fixture
+def visit(browser, site):
+    contexts = []
+
+    def open_page(path, *, width=1280, scheme="light", javascript=True):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=javascript,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on(
+            "console",
+            lambda message: (
+                page.complaints.append(message.text)
+                if "Content Security Policy" in message.text
+                or "Content-Security-Policy" in message.text
+                else None
+            ),
+        )
+        page.goto(site + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_no_page_violates_an_accessibility_rule_or_the_content_policy(visit):
+    for scheme, width in (("light", 1280), ("dark", 360)):
+        for path in PAGES:
+            page = visit(path, scheme=scheme, width=width)
+            # Axe adds a style sheet of its own, so the policy is looked at before it runs.
+            assert page.complaints == [], path
+            found = Axe().run(page, options={"resultTypes": ["violations"]})
+            assert found.violations_count == 0, (path, scheme, found.generate_report())
+
+
+def test_no_page_scrolls_sideways_on_a_narrow_screen(visit):
+    for path in PAGES:
+        page = visit(path, width=320)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 320, (path, wide)
+
+
+def test_a_phone_finds_the_reference_record_by_keyboard_without_javascript(visit):
+    page = visit("/", width=360, javascript=False)
+    page.get_by_role("searchbox").focus()
+    page.keyboard.type("HSA MHLW memorandum of cooperation")
+    page.keyboard.press("Enter")
+    link = page.get_by_role("link", name="HSA–MHLW MOC 2026").first
+    link.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/agreements/hsa-mhlw-moc-2026/")
+    assert page.get_by_role("heading", level=1).count() == 1
+
+
+def test_the_first_tab_leads_past_the_navigation(visit):
+    page = visit("/agreements/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#main"
+
+
+def test_a_filter_is_chosen_applied_and_removed(visit):
+    page = visit("/agreements/")
+    page.get_by_label("Suspended").evaluate("box => box.closest('details').open = true")
+    page.get_by_label("Suspended").check()
+    page.get_by_role("button", name="Show").first.click()
+    assert "status=suspended" in page.url
+    assert page.get_by_role("heading", level=1).inner_text().startswith("1 agreement")
+    page.get_by_role("link", name="Status: Suspended").click()
+    assert "status=" not in page.url
+
+
+def test_the_admin_form_of_a_full_record_opens_within_the_policy(visit, site, django_user_model):
+    django_user_model.objects.create_superuser("editor", password="made-up-password")
+    page = visit("/admin/login/")
+    page.get_by_label("Username").fill("editor")
+    page.get_by_label("Password").fill("made-up-password")
+    page.get_by_role("button", name="Log in").click()
+    made = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
+    page.goto(f"{site}/admin/agreements/agreement/{made.pk}/change/")
+    assert page.get_by_role("heading", name="Provisions", exact=False).count()
+    assert page.complaints == []
