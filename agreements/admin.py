@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
+from .coverage import deepest_first
 from .history import record_change, reindex_agencies
 from .models import (
     Agency,
@@ -32,6 +33,8 @@ from .status import Status
 admin.site.site_title = "moctracker"
 admin.site.site_header = "moctracker – staff desk"
 admin.site.index_title = "The register"
+# The change list needs the width.
+admin.site.enable_nav_sidebar = False
 
 
 class _Rows(admin.StackedInline):
@@ -131,7 +134,7 @@ class StatusFilter(admin.SimpleListFilter):
 class AgreementAdmin(admin.ModelAdmin):
     """One form for the whole record, in the order in which an announcement tells it."""
 
-    list_display = ["name", "participants", "signed_on", "status_today", "coverage", "state"]
+    list_display = ["name", "state", "participants", "signed_on", "status_today", "deepest"]
     list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
     search_fields = ["title", "short_title", "slug"]
     search_help_text = "Any words of the record: title, agencies by any name, people, places."
@@ -239,6 +242,17 @@ class AgreementAdmin(admin.ModelAdmin):
             return "Worked out from the dates once they are saved."
         ruling = agreement.ruling_on(timezone.localdate())
         return format_html('<span title="{}">{}</span>', ruling.because, ruling.status.label)
+
+    @admin.display(description="coverage, deepest first")
+    def deepest(self, agreement: Agreement) -> str:
+        """One line for the list: the deepest stage, and how many others are reached."""
+        reached = [row for row in agreement.grid.rows if row.whole.deepest]
+        if not reached:
+            return "Not stated"
+        first = min(reached, key=lambda row: deepest_first(row.whole.provisions[0]))
+        more = len(reached) - 1
+        others = f", and {more} more stage{'s' if more > 1 else ''}" if more else ""
+        return f"{first.stage.label}: {first.whole.deepest}{others}"
 
     @admin.display(description="coverage")
     def coverage(self, agreement: Agreement) -> str:

@@ -62,7 +62,8 @@ class Reaching(Protocol):
     def product_codes(self) -> Sequence[str]: ...
 
 
-def _deepest_first(provision: Reaching) -> tuple[int, int]:
+def deepest_first(provision: Reaching) -> tuple[int, int]:
+    """Sort key: the deepest first, of two at one depth the firmer."""
     return (-_DEPTH[provision.depth], -_FIRMNESS[provision.commitment])
 
 
@@ -139,7 +140,7 @@ def coverage(provisions: Iterable[Reaching], product_order: Sequence[str] = ()) 
     Columns stand in ``product_order`` (vocabulary order); codes it does not name follow in
     alphabetical order. A provision without products has a column of its own and never spreads.
     """
-    ordered = sorted(provisions, key=_deepest_first)
+    ordered = sorted(provisions, key=deepest_first)
     staged = [p for p in ordered if p.stage]
     order = {code: rank for rank, code in enumerate(product_order)}
     codes = {code for p in staged for code in p.product_codes}

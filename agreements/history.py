@@ -31,7 +31,7 @@ def record_change(
 
 def _record_chunk(ids: list[int], reason: str, user: Any, name: str) -> int:
     agreements = list(Agreement.objects.filter(pk__in=ids).with_related())
-    _reindex(agreements)
+    reindex(agreements)
     # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
     newest = dict(
         Revision.objects.filter(agreement__in=ids)
@@ -62,10 +62,11 @@ def reindex_agencies(agency_ids: Iterable[int]) -> None:
     touched = Agreement.objects.filter(participations__agency__in=agencies) | (
         Agreement.objects.filter(signatories__agency__in=agencies)
     )
-    _reindex(list(touched.distinct().with_related()))
+    reindex(list(touched.distinct().with_related()))
 
 
-def _reindex(agreements: list[Agreement]) -> None:
+def reindex(agreements: list[Agreement]) -> None:
+    """Write the search terms of these agreements, which come ``with_related()``."""
     agency_ids = {part.agency_id for a in agreements for part in a.participations.all()}
     names: dict[int, list[str]] = {}
     for agency in Agency.objects.filter(pk__in=agency_ids).prefetch_related("names"):

@@ -4,7 +4,7 @@ import datetime
 from typing import Any
 
 from django.db import connections, models
-from django.db.models import Case, Exists, F, Max, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Collate
 
 from . import search
@@ -109,6 +109,19 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """Agreements one of whose provisions meets all the conditions and is not an exclusion."""
         provisions = self._related("provisions").exclude(commitment="excluded")
         return self.filter(Exists(provisions.filter(**conditions)))
+
+    def count_by_stage(self) -> dict[str, int]:
+        """Stage -> number of these agreements with a provision there that is not an exclusion."""
+        provisions = self.model._meta.get_field("provisions").related_model
+        staged = provisions._default_manager.filter(agreement__in=self).exclude(
+            Q(commitment="excluded") | Q(area__stage="")
+        )
+        counted = staged.order_by().values("area__stage")
+        return dict(
+            counted.annotate(count=Count("agreement", distinct=True)).values_list(
+                "area__stage", "count"
+            )
+        )
 
     def with_product(self, codes: list[str]) -> "AgreementQuerySet":
         """Agreements whose scope, or one of whose provisions, names any of these products."""

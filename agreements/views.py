@@ -5,7 +5,7 @@ import datetime
 from itertools import groupby
 from typing import Any
 
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import EmptyPage, Paginator
 from django.db.models import Count, Q
 from django.http import (
@@ -21,7 +21,6 @@ from .coverage import Commitment, Depth, Stage
 from .exports import agreements_csv
 from .filters import AgreementFilterSet, DayFilter
 from .models import Agency, Agreement, Capacity, ProductCategory, Relation
-from .querysets import PublicationState
 from .status import Status
 
 PAGE_SIZE = 25
@@ -32,7 +31,8 @@ def home(request: HttpRequest) -> HttpResponse:
     """What the register holds, at a glance."""
     register = Agreement.objects.register()
     listed = Agency.objects.filter(participations__agreement__in=register).distinct()
-    counts = [(stage, register.with_provision(area__stage=stage).count()) for stage in Stage]
+    by_stage = register.count_by_stage()
+    counts = [(stage, by_stage.get(stage.value, 0)) for stage in Stage]
     staged = register.with_provision(area__stage__in=Stage.values).count()
     total = register.count()
     context = {
@@ -97,7 +97,6 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     register = Agreement.objects.register()
     agreement = get_object_or_404(register.with_related(), slug=slug)
     as_of = _as_of(request)
-    day = as_of or timezone.localdate()
     grid = agreement.grid
     provisions = list(agreement.provisions.all())
     told_from_the_other_side = Relation.objects.filter(
@@ -106,8 +105,7 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "agreement": agreement,
         "as_of": as_of,
-        "day": day,
-        "ruling": agreement.ruling_on(day),
+        "ruling": agreement.ruling_on(as_of or timezone.localdate()),
         "grid": grid,
         "staged": [(row.stage, row.whole.provisions) for row in grid.rows if row.whole.provisions],
         "provisions": provisions,
@@ -129,7 +127,7 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def agency_list(request: HttpRequest) -> HttpResponse:
     """Every agency that appears in the register, by jurisdiction."""
-    in_register = Q(participations__agreement__state=PublicationState.PUBLISHED)
+    in_register = Q(participations__agreement__in=Agreement.objects.register())
     agencies = Agency.objects.annotate(
         agreements=Count("participations", filter=in_register, distinct=True)
     )
@@ -148,8 +146,11 @@ def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
         Agency.objects.select_related("parent").prefetch_related("names", "children"), key=key
     )
     agreements = Agreement.objects.register().with_participant([key]).newest_first().with_listed()
-    today = timezone.localdate()
-    context = {"agency": agency, "agreements": _ruled(agreements, today), "day": today}
+    context = {
+        "agency": agency,
+        "count": agreements.count(),
+        "agreements": _ruled(agreements[:PAGE_SIZE], timezone.localdate()),
+    }
     return render(request, "agreements/agency_detail.html", context | _vocabulary())
 
 
@@ -198,5 +199,5 @@ def _as_of(request: HttpRequest) -> datetime.date | None:
     field.required = False
     try:
         return field.clean(request.GET.get("as_of"))
-    except Exception as error:
+    except ValidationError as error:
         raise BadRequest("as_of: type a day like 2011-01-31.") from error

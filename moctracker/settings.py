@@ -164,4 +164,6 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
+    # A wrong address is the visitor's; only our own errors are worth a line.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

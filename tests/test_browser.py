@@ -83,14 +83,14 @@ def visit(browser, site):
         context.close()
 
 
-def test_no_page_violates_an_accessibility_rule_or_the_content_policy(visit):
-    for scheme, width in (("light", 1280), ("dark", 360)):
-        for path in PAGES:
-            page = visit(path, scheme=scheme, width=width)
-            # Axe adds a style sheet of its own, so the policy is looked at before it runs.
-            assert page.complaints == [], path
-            found = Axe().run(page, options={"resultTypes": ["violations"]})
-            assert found.violations_count == 0, (path, scheme, found.generate_report())
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_no_page_violates_an_accessibility_rule_or_the_content_policy(visit, scheme, width):
+    for path in PAGES:
+        page = visit(path, scheme=scheme, width=width)
+        # Axe adds a style sheet of its own, so the policy is looked at before it runs.
+        assert page.complaints == [], path
+        found = Axe().run(page, options={"resultTypes": ["violations"]})
+        assert found.violations_count == 0, (path, found.generate_report())
 
 
 def test_no_page_scrolls_sideways_on_a_narrow_screen(visit):

@@ -256,6 +256,19 @@ class HostileQuestions(TestCase):
         assert self.client.get("/agreements.csv", query).status_code in (200, 400)
 
 
+def test_an_empty_register_says_nothing_yet_and_a_narrow_question_says_no_match(
+    client, empty_register
+):
+    home, all_of_it = client.get("/"), client.get("/agreements/")
+    assert home.status_code == all_of_it.status_code == 200
+    assert "No agreement has been published in the register yet" in all_of_it.content.decode()
+    make.agreement()
+    narrow = client.get("/agreements/?status=expired").content.decode()
+    assert "Nothing in the register matches all of these" in narrow
+    assert "published in the register yet" not in narrow
+    assert len(csv_rows(client, "status=expired")) == 0
+
+
 #: Page -> the most queries it may take, whatever the register's size.
 QUERIES = {
     "/": 18,

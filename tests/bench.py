@@ -1,0 +1,257 @@
+"""How fast the pages and the CSV are on a made-up register: ``make bench``.
+
+    make bench                      20,000 agreements on SQLite
+    make bench ARGS="--size 100000"
+    DATABASE_URL=postgres://... make bench    on a database of its own on that server
+
+Starts the production server on a database that is thrown away, and asks it over HTTP, one client,
+one request after another. Nothing here is a test: it reports, it does not judge.
+"""
+
+import argparse
+import http.client
+import os
+import random
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+WORDS = [
+    "inspection",
+    "reliance",
+    "exchange",
+    "safety",
+    "device",
+    "vaccine",
+    "training",
+    "assessment",
+    "quality",
+    "dossier",
+    "recall",
+    "surveillance",
+    "pilot",
+    "regional",
+    "programme",
+    "trial",
+    "herbal",
+    "digital",
+    "laboratory",
+    "standard",
+]
+PAGES = {
+    "empty page (404)": "/nowhere/",
+    "home": "/",
+    "list": "/agreements/",
+    "list, last page": "/agreements/?page={last}",
+    "filtered list": "/agreements/?stage=manufacturing&depth=recognition&product=medicines",
+    "filtered by status": "/agreements/?status=in_effect",
+    "as of a day": "/agreements/?as_of=2011-01-01",
+    "search, common word": "/agreements/?q=inspection",
+    "search, rare word": "/agreements/?q=uniqueword7",
+    "search, Japanese": "/agreements/?q=%E5%8E%9A%E7%94%9F",
+    "detail": "/agreements/bench-7/",
+    "agency": "/agencies/bench-7/",
+}
+
+
+def fill(size, seed=1):
+    """A made-up register: agencies, agreements, rows and search terms."""
+    from agreements.coverage import Commitment, Depth
+    from agreements.history import reindex
+    from agreements.models import (
+        Agency,
+        Agreement,
+        CooperationArea,
+        Milestone,
+        Participation,
+        ProductCategory,
+        Provision,
+        Source,
+    )
+
+    draw = random.Random(seed)  # noqa: S311
+    areas = list(CooperationArea.objects.all())
+    products = list(ProductCategory.objects.all())
+    countries = ["SG", "JP", "KR", "US", "GB", "CH", "AU", "CA", "BR", "IN", "EU", "ZA"]
+    agencies = Agency.objects.bulk_create(
+        Agency(
+            key=f"bench-{n}",
+            name=f"Made-up Agency {n}",
+            acronym=f"MUA{n}",
+            native_name="厚生局" if n % 5 == 0 else "",
+            native_language="ja" if n % 5 == 0 else "",
+            jurisdiction=draw.choice(countries),
+            kind="regulator",
+        )
+        for n in range(500)
+    )
+    for start in range(0, size, 2000):
+        numbers = range(start, min(start + 2000, size))
+        agreements = Agreement.objects.bulk_create(
+            Agreement(
+                slug=f"bench-{n}",
+                title=f"Made-up memorandum {n} on {' '.join(draw.sample(WORDS, 3))}",
+                short_title=f"Bench {n} uniqueword{n}",
+                instrument_type=draw.choice(["moc", "mou", "mra"]),
+                summary=" ".join(draw.choices(WORDS, k=30)),
+                signed_on=f"{draw.randint(1990, 2026)}-{draw.randint(1, 12):02}",
+                state="published",
+            )
+            for n in numbers
+        )
+        Source.objects.bulk_create(
+            Source(agreement=a, number=1, publisher="Made-up publisher", title="Made up")
+            for a in agreements
+        )
+        Participation.objects.bulk_create(
+            Participation(agreement=a, agency=agency, position=position)
+            for a in agreements
+            for position, agency in enumerate(draw.sample(agencies, draw.randint(2, 4)), start=1)
+        )
+        provisions = Provision.objects.bulk_create(
+            Provision(
+                agreement=a,
+                position=position,
+                area=draw.choice(areas),
+                depth=draw.choice(Depth.values),
+                commitment=draw.choice(Commitment.values),
+                statement=" ".join(draw.choices(WORDS, k=12)),
+            )
+            for a in agreements
+            for position in range(draw.randint(1, 5))
+        )
+        through = Provision.products.through
+        through.objects.bulk_create(
+            through(provision=p, productcategory=product)
+            for p in provisions
+            for product in draw.sample(products, 2)
+        )
+        Milestone.objects.bulk_create(
+            Milestone(agreement=a, kind=kind, date=f"{draw.randint(1995, 2026)}")
+            for a in agreements
+            for kind in draw.sample(["announced", "entered_into_force", "suspended", "renewed"], 2)
+        )
+        ids = [a.pk for a in agreements]
+        reindex(list(Agreement.objects.filter(pk__in=ids).with_related()))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def get(port, path):
+    """Status, seconds to the first byte, seconds in all, and the body's bytes and lines."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    start = time.perf_counter()
+    connection.request("GET", path)
+    response = connection.getresponse()
+    size = len(response.read(1))
+    first = time.perf_counter() - start
+    lines = 0
+    while chunk := response.read(65536):
+        size += len(chunk)
+        lines += chunk.count(b"\r\n")
+    total = time.perf_counter() - start
+    connection.close()
+    return response.status, first, total, size, lines
+
+
+def memory(pid):
+    """Resident memory of the server's worker in MiB."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    status = Path(f"/proc/{(children or [pid])[0]}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def measure(size, repeats):
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    gunicorn = [sys.executable, "-m", "gunicorn", "moctracker.wsgi", "--log-level", "error"]
+    server = subprocess.Popen([*gunicorn, "--bind", address, "--threads", "8"])
+    try:
+        for _ in range(100):
+            try:
+                get(port, "/nowhere/")
+                break
+            except OSError:
+                time.sleep(0.1)
+        print(f"{'page':<24}{'median ms':>10}{'slowest ms':>12}{'bytes':>10}")
+        for name, path in PAGES.items():
+            path = path.format(last=-(-size // 25))
+            get(port, path)
+            taken = [get(port, path) for _ in range(repeats)]
+            wanted = 404 if "404" in name else 200
+            assert {status for status, *_ in taken} == {wanted}, (path, taken[0])
+            seconds = [total for _, _, total, _, _ in taken]
+            print(
+                f"{name:<24}{statistics.median(seconds) * 1000:>10.1f}"
+                f"{max(seconds) * 1000:>12.1f}{taken[0][3]:>10,}"
+            )
+        before = memory(server.pid)
+        _, first, total, bytes_sent, lines = get(port, "/agreements.csv")
+        rows = lines - 1
+        print(
+            f"CSV: {rows:,} rows, {rows / total:,.0f} rows a second, first byte after "
+            f"{first * 1000:.0f} ms, {bytes_sent / 2**20:.1f} MiB, "
+            f"server memory {before:.0f} -> {memory(server.pid):.0f} MiB"
+        )
+        assert rows == size
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--size", type=int, default=20_000, help="agreements (20000)")
+    parser.add_argument("--repeats", type=int, default=15, help="requests a page (15)")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moctracker.settings")
+    given = os.environ.get("DATABASE_URL")
+    folder = tempfile.mkdtemp(prefix="moctracker-bench-")
+    os.environ["MOCTRACKER_VAR"] = folder
+    name = f"moctracker_bench_{os.getpid()}"
+    if given:
+        import psycopg
+
+        os.environ["DATABASE_URL"] = urlunsplit(urlsplit(given)._replace(path=f"/{name}"))
+        with psycopg.connect(given, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+    try:
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+        from django.db import connection
+
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        start = time.perf_counter()
+        fill(options.size)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        print(
+            f"{options.size:,} made-up agreements on {connection.vendor}, "
+            f"filled in {time.perf_counter() - start:.0f} s"
+        )
+        connection.close()
+        measure(options.size, options.repeats)
+    finally:
+        shutil.rmtree(folder)
+        if given:
+            if pool := getattr(connection, "pool", None):
+                pool.close()
+            with psycopg.connect(given, autocommit=True) as admin:
+                admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+if __name__ == "__main__":
+    main()
