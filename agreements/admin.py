@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -27,6 +28,7 @@ from .models import (
     Signatory,
     Source,
 )
+from .models.text import Line, Prose
 from .querysets import PublicationState
 from .status import Status
 
@@ -37,9 +39,17 @@ admin.site.index_title = "The register"
 admin.site.enable_nav_sidebar = False
 
 
+#: A sentence needs three lines, a title the width.
+_ROOM_TO_TYPE: dict[Any, dict[str, Any]] = {
+    Prose: {"widget": AdminTextareaWidget(attrs={"rows": 3})},
+    Line: {"widget": AdminTextInputWidget(attrs={"class": "vLargeTextField"})},
+}
+
+
 class _Rows(admin.StackedInline):
     """The rows of an agreement. Stacked, because a tabular inline has no labels."""
 
+    formfield_overrides = _ROOM_TO_TYPE
     extra = 0
     show_change_link = False
 
@@ -134,6 +144,7 @@ class StatusFilter(admin.SimpleListFilter):
 class AgreementAdmin(admin.ModelAdmin):
     """One form for the whole record, in the order in which an announcement tells it."""
 
+    formfield_overrides = _ROOM_TO_TYPE
     list_display = ["name", "state", "participants", "signed_on", "status_today", "deepest"]
     list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
     search_fields = ["title", "short_title", "slug"]
@@ -246,13 +257,14 @@ class AgreementAdmin(admin.ModelAdmin):
     @admin.display(description="coverage, deepest first")
     def deepest(self, agreement: Agreement) -> str:
         """One line for the list: the deepest stage, and how many others are reached."""
-        reached = [row for row in agreement.grid.rows if row.whole.deepest]
+        rows = agreement.grid.rows
+        reached = [(row.stage, reach) for row in rows if (reach := row.whole.deepest)]
         if not reached:
             return "Not stated"
-        first = min(reached, key=lambda row: deepest_first(row.whole.provisions[0]))
+        stage, reach = min(reached, key=lambda pair: deepest_first(pair[1]))
         more = len(reached) - 1
         others = f", and {more} more stage{'s' if more > 1 else ''}" if more else ""
-        return f"{first.stage.label}: {first.whole.deepest}{others}"
+        return f"{stage.label}: {reach}{others}"
 
     @admin.display(description="coverage")
     def coverage(self, agreement: Agreement) -> str:

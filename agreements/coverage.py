@@ -49,12 +49,18 @@ _FIRMNESS = {commitment: -rank for rank, commitment in enumerate(Commitment.valu
 PRODUCTS_NOT_STATED = ""
 
 
-class Reaching(Protocol):
-    """What the rule needs of a provision. ``stage`` is None in a cross-cutting area; ``products``
-    are codes, none where the source names no product."""
+class Deep(Protocol):
+    """What has a depth and a commitment."""
 
-    depth: str
-    commitment: str
+    @property
+    def depth(self) -> str: ...
+    @property
+    def commitment(self) -> str: ...
+
+
+class Reaching(Deep, Protocol):
+    """What the rule needs of a provision. ``stage`` is None in a cross-cutting area;
+    ``product_codes`` are none where the source names no product."""
 
     @property
     def stage(self) -> str | None: ...
@@ -62,7 +68,7 @@ class Reaching(Protocol):
     def product_codes(self) -> Sequence[str]: ...
 
 
-def deepest_first(provision: Reaching) -> tuple[int, int]:
+def deepest_first(provision: Deep) -> tuple[int, int]:
     """Sort key: the deepest first, of two at one depth the firmer."""
     return (-_DEPTH[provision.depth], -_FIRMNESS[provision.commitment])
 
