@@ -22,7 +22,7 @@ check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --cache-dir=/dev/null .
 	$(BIN)/lint-imports
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --check --lint
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	MOCTRACKER_HOSTS=example.org MOCTRACKER_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
