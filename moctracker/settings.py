@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("MOCTRACKER_VAR") or BASE_DIR / "var")
@@ -82,8 +83,23 @@ TEMPLATES = [
     },
 ]
 
+
+def _database(url: str) -> dj_database_url.DBConfig:
+    """The database that ``url`` names; raises ImproperlyConfigured for one we are not tested on."""
+    try:
+        database = dj_database_url.parse(url)
+    except ValueError:
+        database = {}
+    if not database.get("ENGINE", "").endswith((".sqlite3", ".postgresql")):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must look like postgres://user:password@host:5432/name "
+            "or sqlite:////path/to/file."
+        )
+    return database
+
+
 DATABASES = {
-    "default": dj_database_url.parse(
+    "default": _database(
         os.environ.get("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'moctracker.sqlite3'}"
     )
 }

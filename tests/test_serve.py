@@ -1,13 +1,16 @@
 """What ``make run`` prints and refuses; the server is replaced by a note of how it was called."""
 
 import io
+import os
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 
 from agreements.management.commands import serve
 from agreements.models import Agreement
@@ -77,9 +80,24 @@ def test_a_port_that_is_none_is_one_plain_sentence(served, port):
 
 
 def test_an_unreachable_database_is_one_plain_sentence(served, monkeypatch):
-    def unreachable():
+    def unreachable(self):
         raise OperationalError("connection refused\nIs the server running?")
 
-    monkeypatch.setattr(connection, "ensure_connection", unreachable)
-    with pytest.raises(CommandError, match=r"^The database cannot be used: connection refused$"):
-        served(PORT=free_port())
+    with monkeypatch.context() as patched:
+        patched.setattr(type(connections["default"]), "ensure_connection", unreachable)
+        with pytest.raises(
+            CommandError, match=r"^The database cannot be used: connection refused$"
+        ):
+            served(PORT=free_port())
+
+
+@pytest.mark.parametrize("address", ["nonsense", "mysql://localhost/x", "://", "postgres://[x"])
+def test_a_database_we_do_not_know_is_one_plain_sentence(address):
+    manage = Path(__file__).parents[1] / "manage.py"
+    environment = {**os.environ, "DATABASE_URL": address}
+    done = subprocess.run(
+        [sys.executable, manage, "serve"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("The settings cannot be used: DATABASE_URL must look like")
+    assert done.stderr.count("\n") == 1

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         port = self._free_port(os.environ.get("PORT") or "8000")
         try:
-            connection.ensure_connection()
+            self._reach_database()
             call_command("migrate", verbosity=0, interactive=False)
         except DatabaseError as error:
             reason = str(error).strip().splitlines()[0]
@@ -48,6 +48,15 @@ class Command(BaseCommand):
         server = ["-m", "gunicorn", "moctracker.wsgi", "--bind", f"127.0.0.1:{port}"]
         server += ["--threads", "8", "--log-level", "warning"]
         os.execv(sys.executable, [sys.executable, *server])  # noqa: S606
+
+    @staticmethod
+    def _reach_database() -> None:
+        """Connect once without the pool, which would only say that it waited in vain."""
+        probe = connection.copy()
+        options = {k: v for k, v in probe.settings_dict["OPTIONS"].items() if k != "pool"}
+        probe.settings_dict = probe.settings_dict | {"OPTIONS": options}
+        probe.ensure_connection()
+        probe.close()
 
     @staticmethod
     def _free_port(text: str) -> int:
