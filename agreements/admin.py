@@ -6,12 +6,13 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, QuerySet
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
 from .coverage import deepest_first
-from .history import record_change, reindex_agencies
+from .history import record_change, reindex_agencies, reindex_terms
 from .models import (
     Agency,
     AgencyName,
@@ -28,8 +29,7 @@ from .models import (
     Signatory,
     Source,
 )
-from .models.text import Line, Prose
-from .querysets import PublicationState
+from .models.columns import Line, Prose
 from .status import Status
 
 admin.site.site_title = "moctracker"
@@ -54,8 +54,38 @@ class _Rows(admin.StackedInline):
     show_change_link = False
 
 
+class _SourcedFormSet(BaseInlineFormSet):
+    """Refuses what only the whole form can see."""
+
+    def clean(self) -> None:
+        """A row may not rest on a source that the same form deletes, nor repeat a relation."""
+        super().clean()
+        count = str(self.data.get("sources-TOTAL_FORMS", ""))
+        numbers = range(min(int(count), 1000)) if count.isdecimal() else range(0)
+        going = {
+            self.data.get(f"sources-{n}-id")
+            for n in numbers
+            if self.data.get(f"sources-{n}-DELETE")
+        }
+        seen = set()
+        for form in self.forms:
+            row = getattr(form, "cleaned_data", None)
+            if not row or row.get("DELETE"):
+                continue
+            for name in ("source", "reported_source"):
+                if row.get(name) and str(row[name].pk) in going:
+                    form.add_error(name, "This source is being deleted.")
+            if self.model is Relation:
+                relation = (row.get("kind"), row.get("target"), row.get("target_title"))
+                if relation in seen:
+                    form.add_error(None, "This relation is already recorded.")
+                seen.add(relation)
+
+
 class _SourcedRows(_Rows):
     """Rows that rest on a source: only this agreement's own sources are offered."""
+
+    formset = _SourcedFormSet
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         self.agreement = obj
@@ -213,7 +243,7 @@ class AgreementAdmin(admin.ModelAdmin):
         return queryset.search(search_term), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        frozen = ["slug"] if obj and obj.public else []
+        frozen = ["slug"] if obj and obj.first_published_at else []
         return [*self.readonly_fields, *frozen]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
@@ -224,7 +254,7 @@ class AgreementAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What was once public is withdrawn, never deleted."""
-        never_public = obj is not None and obj.state == PublicationState.DRAFT
+        never_public = obj is not None and obj.first_published_at is None
         return never_public and super().has_delete_permission(request, obj)
 
     def get_actions(self, request: HttpRequest) -> dict:
@@ -323,6 +353,11 @@ class _TermAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """A renamed term is found by its new name."""
+        super().save_model(request, obj, form, change)
+        reindex_terms([obj])
+
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
@@ -360,4 +395,6 @@ class RevisionAdmin(admin.ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+        """Only together with a draft that was never public."""
+        match = request.resolver_match
+        return bool(match and match.url_name == "agreements_agreement_delete")

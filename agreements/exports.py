@@ -171,6 +171,7 @@ STAFF: dict[type[Model], tuple[str, ...]] = {
 #: Fields that leave the register in no form, and why.
 WITHHELD: dict[type[Model], dict[str, str]] = {
     Agreement: {
+        "first_published_at": "the register's own history, not the agreement's",
         "created_at": "when a record was typed says nothing about the agreement",
         "updated_at": "differs after an import; the flat table gives it",
         "signed_on_earliest": "follows from signed_on; the flat table gives it",
@@ -178,6 +179,7 @@ WITHHELD: dict[type[Model], dict[str, str]] = {
     },
     Participation: {
         "joined_on_earliest": "follows from joined_on",
+        "joined_on_latest": "follows from joined_on",
         "left_on_earliest": "follows from left_on",
         "left_on_latest": "follows from left_on",
     },
@@ -238,7 +240,8 @@ def register_document(agreements: AgreementQuerySet) -> Iterator[str]:
     tables: dict[str, Iterable[Model]] = {
         "areas": CooperationArea.objects.all(),
         "products": ProductCategory.objects.all(),
-        "agencies": Agency.objects.order_by(in_code_order(agreements, "key"))
+        "agencies": Agency.objects.register()
+        .order_by(in_code_order(agreements, "key"))
         .select_related("parent")
         .prefetch_related("names"),
         "agreements": agreements.order_by(in_code_order(agreements, "slug"))
@@ -296,7 +299,7 @@ COLUMNS = (
 def flat_row(agreement: Agreement, day: datetime.date, base_url: str) -> dict[str, Any]:
     """One agreement as the columns of ``COLUMNS``; ``day`` is the day its status is told for."""
     ruling = agreement.ruling_on(day)
-    participants = [part.agency for part in agreement.participations.all()]
+    participants = [part.agency for part in agreement.participations_on(day)]
     jurisdictions = dict.fromkeys(str(agency.jurisdiction) for agency in participants)
     whole = {row.stage: row.whole for row in agreement.grid.rows}
     return {

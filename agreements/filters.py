@@ -56,14 +56,14 @@ class DayFilter(django_filters.Filter):
 
 def participants() -> list[tuple[str, str]]:
     """Key and name of every agency, by name."""
-    rows = Agency.objects.values_list("key", "name", "acronym")
+    rows = Agency.objects.taking_part().values_list("key", "name", "acronym")
     named = ((key, f"{name} ({acronym})" if acronym else name) for key, name, acronym in rows)
     return sorted(named, key=lambda row: row[1].casefold())
 
 
 def jurisdictions() -> list[tuple[str, str]]:
     """Code and name of every jurisdiction that has an agency, by name."""
-    agencies = Agency.objects.exclude(jurisdiction="").distinct().only("jurisdiction")
+    agencies = Agency.objects.taking_part().exclude(jurisdiction="").only("jurisdiction")
     named = {agency.jurisdiction.code: str(agency.jurisdiction.name) for agency in agencies}
     return sorted(named.items(), key=lambda row: row[1])
 
@@ -102,12 +102,20 @@ class AgreementFilterSet(django_filters.FilterSet):
             self.form.fields[name].choices = list(self.form.fields[name].choices)
 
     @property
+    def _several(self) -> set[str]:
+        """The parameters that take several values."""
+        many = django_filters.MultipleChoiceFilter
+        return {name for name, declared in self.filters.items() if isinstance(declared, many)}
+
+    @property
     def problems(self) -> dict[str, list[str]]:
         """What is wrong with the question, by parameter; empty when it can be answered."""
         found: dict[str, list[str]] = {}
         for name in self.query:
             if name not in self.filters and name not in self.others:
                 found[_shown(name)] = ["There is no such filter."]
+            elif len(self.query.getlist(name)) > 1 and name not in self._several:
+                found[name] = ["Give it once."]
         if not self.is_valid():
             found |= {name: list(errors) for name, errors in self.form.errors.items()}
         return found

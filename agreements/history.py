@@ -11,7 +11,17 @@ from django.utils import timezone
 
 from . import search
 from .exports import snapshot
-from .models import Agency, Agreement, Revision, SearchDocument
+from .models import (
+    Agency,
+    Agreement,
+    CooperationArea,
+    ProductCategory,
+    Revision,
+    SearchDocument,
+)
+
+#: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
+MAX_INDEX_BYTES = 500_000
 
 
 def record_change(
@@ -61,6 +71,16 @@ def reindex_agencies(agency_ids: Iterable[int]) -> None:
     agencies = Agency.objects.filter(pk__in=list(agency_ids))
     touched = Agreement.objects.filter(participations__agency__in=agencies) | (
         Agreement.objects.filter(signatories__agency__in=agencies)
+    )
+    reindex(list(touched.distinct().with_related()))
+
+
+def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
+    """Renew the search terms of every agreement that uses these words of the vocabularies."""
+    areas = [term.pk for term in terms if isinstance(term, CooperationArea)]
+    products = [term.pk for term in terms if isinstance(term, ProductCategory)]
+    touched = Agreement.objects.filter(provisions__area__in=areas) | (
+        Agreement.objects.filter(products__in=products)
     )
     reindex(list(touched.distinct().with_related()))
 
@@ -120,5 +140,10 @@ def _document(agreement: Agreement, agency_names: dict[int, list[str]]) -> Searc
 
 def _terms(texts: list[str]) -> str:
     """The terms of all texts, each once: presence is all that the index is asked for."""
-    terms = (term for text in texts for term in search.document_terms(text))
-    return " ".join(dict.fromkeys(terms))
+    kept, size = [], 0
+    for term in dict.fromkeys(term for text in texts for term in search.document_terms(text)):
+        size += len(term) + 1
+        if size > MAX_INDEX_BYTES:
+            break
+        kept.append(term)
+    return " ".join(kept)

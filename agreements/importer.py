@@ -5,15 +5,17 @@ A fault is reported with the place it stands in; then nothing is written.
 """
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 
+from .dates import PartialDateField
 from .exports import CHILDREN, NATURAL_KEY, PUBLIC, record
-from .history import record_change
+from .history import record_change, reindex_agencies, reindex_terms
 from .models import Agency, Agreement, CooperationArea, ProductCategory, Source
 from .querysets import PublicationState
 
@@ -60,7 +62,9 @@ class _Row:
 def parse(text: str) -> dict[str, Any]:
     """The document in ``text``; raises ImportRefused naming line and column."""
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated
+        )
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ImportRefused([f"{place}: not valid JSON: {error.msg}."]) from error
@@ -73,6 +77,15 @@ def parse(text: str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"“{repeated}” is given twice in one object")
+    return found
 
 
 def import_register(
@@ -94,6 +107,8 @@ def import_register(
             # Raised inside the transaction, which rolls back what the checks needed written.
             raise ImportRefused(writer.faults)
         record_change(writer.touched, reason=reason, user=user, name=name)
+        reindex_agencies(agency.pk for agency in writer.renamed[Agency])
+        reindex_terms(writer.renamed[CooperationArea] + writer.renamed[ProductCategory])
     return imported
 
 
@@ -163,11 +178,27 @@ class _Reader:
             good = good or (isinstance(value, int) and not isinstance(value, bool))
             wanted = "a whole number"
         else:
-            good = isinstance(value, str) or (value is None and column.null)
-            wanted = "text, or null" if column.null else "text"
+            # Only a text column can be stated to be empty; elsewhere missing is null.
+            holds_text = isinstance(column, models.CharField | models.TextField)
+            holds_text = holds_text and not isinstance(column, PartialDateField)
+            good = _is_text(value) and (value != "" or holds_text)
+            good = good or (value is None and column.null)
+            wanted = "text" + ("" if holds_text else " that is not empty")
+            wanted += ", or null" if column.null else ""
         if not good:
             self.faults.append(f"{row.place}, {name}: must be {wanted}.")
             row.data[name] = None
+
+
+def _is_text(value: Any) -> bool:
+    """Whether this is text that a database can hold: JSON can also spell half a character."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_number(column: Any) -> bool:
@@ -185,6 +216,7 @@ class _Writer:
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         self.touched: list[int] = []
+        self.renamed: dict[type[Model], list[Any]] = defaultdict(list)
         self.known: dict[type[Model], dict[Any, Any]] = {}
 
     def write(self, tables: dict[str, list[_Row]]) -> Imported:
@@ -200,14 +232,18 @@ class _Writer:
                 if name == "agreements":
                     imported.changed += bool(instance)
                     imported.added += not instance
+                elif instance:
+                    self.renamed[TABLES[name]].append(instance)
                 instance = instance or self._new(row.model)
                 self._save(row, instance, skip={"parent"})
                 known[row.key] = instance
                 pending.append((row, instance))
-        for row, instance in pending:
-            # What could not be saved has been reported; its children would only echo that.
-            if instance.pk:
-                self._complete(row, instance)
+        # What could not be saved has been reported; its children would only echo that.
+        saved = [(row, instance) for row, instance in pending if instance.pk]
+        # All old rows go before any new one comes: a relation may have been turned round.
+        kept = [self._clear(row, instance) for row, instance in saved]
+        for (row, instance), copies in zip(saved, kept, strict=True):
+            self._complete(row, instance, copies)
         return imported
 
     def _load(self, model: type[Model]) -> dict[Any, Any]:
@@ -228,23 +264,45 @@ class _Writer:
         children = {name: [child.data for child in rows] for name, rows in row.children.items()}
         return row.data | children == record(instance)
 
-    def _complete(self, row: _Row, instance: Any) -> None:
+    @staticmethod
+    def _clear(row: _Row, instance: Any) -> dict[Any, Any]:
+        """Delete the rows of a record that the document replaces.
+
+        What no document can say stays: relations to records that are not public, and, returned by
+        what identifies a source, its stored copy and the last check of its address.
+        """
+        copies: dict[Any, Any] = {}
+        for name in row.children:
+            rows = getattr(instance, name).all()
+            if name == "sources":
+                copies = {_identity(source): source for source in rows}
+            if name == "relations":
+                rows = rows.filter(Q(target=None) | Q(target__in=Agreement.objects.register()))
+            rows.delete()
+        return copies
+
+    def _complete(self, row: _Row, instance: Any, copies: dict[Any, Any]) -> None:
         """Second pass over one record: its parent, and everything that belongs to it, afresh."""
         if isinstance(instance, Agreement):
             self.touched.append(instance.pk)
-        if row.data.get("parent"):
+        if isinstance(instance, Agency) and (row.data["parent"] or instance.parent_id):
             self._save(row, instance, skip=set())
         self.known[Source] = {}
         for name, rows in row.children.items():
             relation: Any = row.model._meta.get_field(name)
-            owner = relation.field.name
-            related = getattr(instance, name)
-            related.all().delete()
             for child_row in rows:
-                child = child_row.model(**{owner: instance})
+                child = child_row.model(**{relation.field.name: instance})
+                if isinstance(child, Source):
+                    self._carry_over(child, copies.get(_identity_of(child_row)))
                 self._save(child_row, child, skip=set())
                 if isinstance(child, Source) and child.pk:
                     self.known[Source][child.number] = child
+
+    @staticmethod
+    def _carry_over(source: Source, old: Source | None) -> None:
+        if old:
+            source.file = old.file
+            source.checked_at, source.check_result = old.checked_at, old.check_result
 
     def _save(self, row: _Row, instance: Any, skip: set[str]) -> None:
         """Assign, check and store one row; its faults are reported by field."""
@@ -287,3 +345,11 @@ class _Writer:
             noun = column.related_model._meta.verbose_name
             self.faults.append(f"{row.place}, {name}: there is no {noun} “{key}”.")
         return target
+
+
+def _identity(source: Source) -> tuple[str, str, str]:
+    return source.publisher, source.title, source.url
+
+
+def _identity_of(row: _Row) -> tuple[Any, Any, Any]:
+    return row.data["publisher"], row.data["title"], row.data["url"]

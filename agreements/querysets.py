@@ -39,6 +39,34 @@ def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
     return Collate(column, binary[connections[queryset.db].vendor])
 
 
+class AgencyQuerySet(models.QuerySet[Any]):
+    """Questions about agencies. Every public page starts with ``register()``."""
+
+    def taking_part(self) -> "AgencyQuerySet":
+        """Agencies that take part in a published agreement."""
+        participations: Any = self.model._meta.get_field("participations").related_model
+        published = participations._default_manager.filter(
+            agreement__state=PublicationState.PUBLISHED
+        )
+        return self.filter(pk__in=published.values("agency"))
+
+    def register(self) -> "AgencyQuerySet":
+        """What the public may see: agencies of published agreements, and what they belong to."""
+        published = {"agreement__state": PublicationState.PUBLISHED}
+        found: set[int] = set()
+        for link in ("participations", "signatories", "relies_in", "relied_on_in"):
+            reverse: Any = self.model._meta.get_field(link)
+            column = reverse.field.name
+            rows = reverse.related_model._default_manager.filter(**published)
+            found |= set(rows.exclude(**{column: None}).values_list(column, flat=True))
+        above = found
+        while above:
+            children = self.model._default_manager.filter(pk__in=above, parent__isnull=False)
+            above = set(children.values_list("parent", flat=True)) - found
+            found |= above
+        return self.filter(pk__in=found)
+
+
 class AgreementQuerySet(models.QuerySet[Any]):
     """Questions about agreements. Every public page starts with ``register()``."""
 
@@ -144,7 +172,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
         if day is None:
             return taking_part
         return taking_part.filter(
-            Q(joined_on_earliest__isnull=True) | Q(joined_on_earliest__lte=day),
+            Q(joined_on_latest__isnull=True) | Q(joined_on_latest__lte=day),
             Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day),
         )
 

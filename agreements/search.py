@@ -5,6 +5,7 @@ triggers keep beside ``SearchDocument``, PostgreSQL in a generated ``tsvector`` 
 """
 
 import re
+import threading
 import unicodedata
 from collections.abc import Iterator
 
@@ -17,7 +18,8 @@ from django.db.models.expressions import RawSQL
 MAX_QUERY_TERMS = 24
 #: A longer word is compared by its beginning; PostgreSQL refuses words over 2 kB.
 MAX_WORD_LENGTH = 60
-_stemmer = snowballstemmer.stemmer("english")
+#: A stemmer keeps the word it works on, so each thread has its own.
+_own = threading.local()
 _IDEOGRAPHS = (
     "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 )
@@ -51,7 +53,9 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _word_term(word: str) -> str:
-    return _plain(_stemmer.stemWord(word))
+    if not hasattr(_own, "stemmer"):
+        _own.stemmer = snowballstemmer.stemmer("english")
+    return _plain(_own.stemmer.stemWord(word))
 
 
 def _plain(term: str) -> str:

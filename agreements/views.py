@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import EmptyPage, Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Prefetch, Q
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -30,7 +30,7 @@ PAGE_SIZE = 25
 def home(request: HttpRequest) -> HttpResponse:
     """What the register holds, at a glance."""
     register = Agreement.objects.register()
-    listed = Agency.objects.filter(participations__agreement__in=register).distinct()
+    listed = Agency.objects.taking_part()
     by_stage = register.count_by_stage()
     counts = [(stage, by_stage.get(stage.value, 0)) for stage in Stage]
     staged = register.with_provision(area__stage__in=Stage.values).count()
@@ -128,7 +128,7 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
 def agency_list(request: HttpRequest) -> HttpResponse:
     """Every agency that appears in the register, by jurisdiction."""
     in_register = Q(participations__agreement__in=Agreement.objects.register())
-    agencies = Agency.objects.annotate(
+    agencies = Agency.objects.register().annotate(
         agreements=Count("participations", filter=in_register, distinct=True)
     )
     by_place: dict[str, list[Agency]] = {}
@@ -142,9 +142,11 @@ def agency_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
     """One agency: its names, its kin, its agreements."""
-    agency = get_object_or_404(
-        Agency.objects.select_related("parent").prefetch_related("names", "children"), key=key
+    register = Agency.objects.register()
+    related = register.select_related("parent").prefetch_related(
+        "names", Prefetch("children", queryset=register)
     )
+    agency = get_object_or_404(related, key=key)
     agreements = Agreement.objects.register().with_participant([key]).newest_first().with_listed()
     context = {
         "agency": agency,
@@ -160,18 +162,23 @@ def about(request: HttpRequest) -> HttpResponse:
     return render(request, "agreements/about.html", {"statuses": Status} | _vocabulary())
 
 
-def problem(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """The page for an address or a parameter that means nothing."""
-    status = 400 if isinstance(exception, BadRequest) else 404
-    message = str(exception) if isinstance(exception, BadRequest) else ""
-    return render(request, "problem.html", {"message": message}, status=status)
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for an address that means nothing."""
+    return render(request, "problem.html", {"message": ""}, status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for a question that cannot be answered."""
+    message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
+    return render(request, "problem.html", {"message": message}, status=400)
 
 
 def _ruled(agreements: Any, day: datetime.date) -> list[Agreement]:
-    """The agreements as a list, each with its ``ruling`` on ``day``."""
+    """The agreements as a list, each with its ``ruling`` and ``participants`` on ``day``."""
     ruled = list(agreements)
     for agreement in ruled:
         agreement.ruling = agreement.ruling_on(day)
+        agreement.participants = agreement.participations_on(day)
     return ruled
 
 

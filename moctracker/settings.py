@@ -5,8 +5,10 @@ machine, no TLS. ``MOCTRACKER_HOSTS`` makes it a public site: TLS redirects and 
 follow from it.
 """
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 import dj_database_url
@@ -21,23 +23,27 @@ def _generated_key() -> str:
     """The embedded default's secret key, made once and kept readable by its owner only."""
     path = VAR_DIR / "secret_key"
     try:
-        return path.read_text()
-    except FileNotFoundError:
         VAR_DIR.mkdir(parents=True, exist_ok=True)
-        # Created whole and exclusively: two processes that start together end with one key.
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(key := secrets.token_urlsafe(50))
-        return key
+        if not path.exists():
+            # Written whole under another name first: nobody ever reads half a key.
+            descriptor, name = tempfile.mkstemp(dir=VAR_DIR)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(50))
+            with contextlib.suppress(FileExistsError):
+                os.link(name, path)
+            os.unlink(name)
+        key = path.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{error.filename}: {error.strerror}.") from error
+    if not key:
+        raise ImproperlyConfigured(f"{path} is empty: delete it, and a new key is made.")
+    return key
 
 
 PUBLIC_HOSTS = os.environ.get("MOCTRACKER_HOSTS", "").split()
 SECRET_KEY = os.environ.get("MOCTRACKER_SECRET_KEY") or _generated_key()
 DEBUG = os.environ.get("MOCTRACKER_DEBUG") == "1"
-ALLOWED_HOSTS = PUBLIC_HOSTS or ["localhost", "127.0.0.1", "[::1]", "testserver"]
+ALLOWED_HOSTS = PUBLIC_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -104,7 +110,7 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["OPTIONS"] = {
+    OWN_OPTIONS = {
         # Writers queue instead of failing as "locked"; readers never wait.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -113,11 +119,13 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # An in-memory test database cannot be shared between the threads of the browser tests.
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
 else:
-    DATABASES["default"]["OPTIONS"] = {
+    OWN_OPTIONS = {
         # Every thread may hold one connection, and a lost one is noticed before use.
         "pool": {"min_size": 0, "max_size": 16, "timeout": 10},
     }
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# What the address itself asks for (sslmode=require) stands.
+DATABASES["default"]["OPTIONS"] = OWN_OPTIONS | DATABASES["default"].get("OPTIONS", {})
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
@@ -142,6 +150,8 @@ COUNTRIES_OVERRIDE = {"EU": "European Union"}
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+# Stored copies of sources: for staff only, so they live under the admin.
+MEDIA_URL = "/admin/stored/"
 MEDIA_ROOT = VAR_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

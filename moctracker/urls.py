@@ -1,12 +1,19 @@
 """The admin and the public site."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.static import serve
 
-handler404 = "agreements.views.problem"
-handler400 = "agreements.views.problem"
+handler400 = "agreements.views.bad_request"
+handler404 = "agreements.views.not_found"
 
 urlpatterns = [
+    path(
+        "admin/stored/<path:path>",
+        admin.site.admin_view(serve),
+        {"document_root": settings.MEDIA_ROOT},
+    ),
     path("admin/", admin.site.urls),
     path("", include("agreements.urls")),
 ]

@@ -6,6 +6,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 
+from agreements.history import record_change
 from agreements.models import Agency, Agreement, CooperationArea, ProductCategory, Revision
 from tests import make
 
@@ -204,6 +205,48 @@ def test_a_party_cannot_leave_before_it_joined(admin_client):
     # It may have left in the same year, as far as these dates tell.
     party |= {"joined_on": "June 2012", "left_on": "2012"}
     assert admin_client.post(ADD, record(**rows("participations", party))).status_code == 302
+
+
+def test_a_source_that_is_deleted_cannot_be_cited_in_the_same_save(admin_client):
+    made = make.agreement(state="draft")
+    source = make.source(made)
+    data = record(slug=made.slug)
+    data |= rows("sources", {"id": source.pk, "number": 1, "kind": "press", "publisher": "x"})
+    data |= {"sources-INITIAL_FORMS": 1, "sources-0-DELETE": "on", "sources-0-agreement": made.pk}
+    data |= rows("evidence", {"topic": "notes", "statement": "x", "source": source.pk})
+    change = f"/admin/agreements/agreement/{made.pk}/change/"
+    errors = errors_of(admin_client.post(change, data))
+    assert errors["evidence-0-source"] == "This source is being deleted."
+
+
+def test_a_relation_typed_twice_is_refused(admin_client):
+    relation = {"kind": "builds_on", "target_title": "Made-up treaty"}
+    errors = errors_of(admin_client.post(ADD, record(**rows("relations", relation, relation))))
+    assert errors["relations-1-__all__"] == "This relation is already recorded."
+
+
+def test_a_draft_can_be_deleted_and_what_was_public_cannot(admin_client):
+    draft, public = make.agreement(state="draft"), make.agreement()
+    for made in (draft, public):
+        record_change([made.pk], reason="made", name="test")
+        Agreement.objects.filter(pk=made.pk).update(state="draft")
+        address = f"/admin/agreements/agreement/{made.pk}/delete/"
+        response = admin_client.post(address, {"post": "yes"})
+        assert response.status_code == (302 if made is draft else 403)
+    assert list(Agreement.objects.filter(pk__in=[draft.pk, public.pk])) == [public]
+
+
+def test_a_stored_copy_is_for_staff_only(client, admin_client, settings):
+    folder = settings.MEDIA_ROOT / "sources"
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / "made-up-test.txt"
+    copy.write_text("Made up.")
+    try:
+        address = "/admin/stored/sources/made-up-test.txt"
+        assert client.get(address).status_code == 302
+        assert b"".join(admin_client.get(address).streaming_content) == b"Made up."
+    finally:
+        copy.unlink()
 
 
 def test_an_agreement_cannot_supersede_itself(admin_client):

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from agreements.exports import guard, register_document, unguard
 from agreements.importer import FORMAT, ImportRefused, import_register, parse
 from agreements.management.commands.import_register import SHIPPED
-from agreements.models import Agency, Agreement, Revision
+from agreements.models import Agency, Agreement, Relation, Revision
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -104,8 +104,11 @@ def test_a_changed_record_leaves_one_revision_and_the_others_alone():
         ({"signed_country": "XX"}, "signed_country: Value 'XX' is not a valid choice."),
         ({"products": ["pills"]}, "products: there is no product category “pills”."),
         ({"title": ""}, "title: This field cannot be blank."),
-        ({"title": "a\x00b"}, "title: Null characters are not allowed."),
+        ({"title": "a\x00b"}, "title: must be text."),
+        ({"original_language": "a\x00b"}, "original_language: must be text."),
+        ({"signed_on": ""}, "signed_on: must be text that is not empty, or null."),
         ({"title": 7}, "title: must be text."),
+        ({"title": "half a character \ud800"}, "title: must be text."),
         ({"title": "x" * 1001}, "title: Ensure this value has at most 1000 characters"),
         ({"text_url": "javascript:alert(1)"}, "text_url: Enter a valid URL."),
         ({"sources": "none"}, "sources: must be a list."),
@@ -145,10 +148,62 @@ def test_faults_in_the_rows_of_a_record():
     assert "there is no agreement “nowhere”" in fault
 
 
+def test_a_number_too_large_for_one_database_is_refused_on_both():
+    source = {
+        **dict.fromkeys(("title", "language", "url", "archive_url"), ""),
+        "kind": "press",
+        "publisher": "Made up",
+        "published_on": None,
+        "retrieved_on": None,
+    }
+    for number in (32768, 2**63, 10**400):
+        assert "number: Ensure this value is less than" in row_fault(
+            "sources", **source, number=number
+        )
+    assert "number: must be a whole number." in row_fault("sources", **source, number=True)
+
+
 def test_a_participant_named_twice_is_refused():
     given = document()
     given["agreements"][0]["participations"] *= 2
     assert "This agency is already a participant of this agreement." in "".join(refused(given))
+
+
+def test_a_relation_can_be_turned_round_in_one_document():
+    shipped = json.loads(SHIPPED.read_text())
+    records = {a["slug"]: a for a in shipped["agreements"]}
+    newer, older = records["fda-anvisa-soc-later"], records["fda-anvisa-soc-2012"]
+    moved = next(r for r in newer["relations"] if r["target"] == older["slug"])
+    newer["relations"].remove(moved)
+    older["relations"] = [moved | {"target": newer["slug"], "source": None}]
+    given = {"format": FORMAT, "agreements": [newer, older]}
+    assert import_register(given, reason="turned", name="test").changed == 2
+
+
+def test_what_no_document_can_say_survives_an_import():
+    agreement = Agreement.objects.get(slug="jsepa-2002")
+    draft = make.agreement(state="draft")
+    Relation.objects.create(agreement=agreement, kind="part_of", target=draft)
+    agreement.sources.update(file="sources/made-up.pdf", check_result="200")
+    import_register(document(summary="Changed."), reason="test", name="test")
+    assert agreement.relations.get(target=draft)
+    source = agreement.sources.get()
+    assert (source.file.name, source.check_result) == ("sources/made-up.pdf", "200")
+
+
+def test_a_parent_can_be_taken_away_and_a_new_name_is_found():
+    shipped = json.loads(SHIPPED.read_text())
+    agency = next(a for a in shipped["agencies"] if a["key"] == "pmda")
+    agency |= {"parent": None, "name": "Zyxwvut Agency"}
+    import_register({"format": FORMAT, "agencies": [agency]}, reason="test", name="test")
+    pmda = Agency.objects.get(key="pmda")
+    assert pmda.parent is None
+    assert Agreement.objects.search("zyxwvut").count() == pmda.participations.count()
+
+
+def test_a_key_given_twice_is_refused():
+    with pytest.raises(ImportRefused, match="“format” is given twice"):
+        parse('{"format": 1, "format": 2}')
 
 
 def test_a_cycle_of_relations_is_refused():

@@ -15,7 +15,7 @@ from agreements.models import (
     Relation,
     Signatory,
 )
-from agreements.models.text import Line, Prose
+from agreements.models.columns import Line, Prose
 from agreements.querysets import PublicationState
 from tests import make
 
@@ -35,7 +35,7 @@ def fill(model, **given):
 def hidden_record(state):
     """A record that the public may not see, tied to public records in every way it can be."""
     slug = f"{CANARY.lower()}-{state.replace('_', '-')}"
-    agency = make.agency(name="Made-up Neighbour")
+    agency = make.agency(name=f"{CANARY} Agency", acronym=CANARY)
     agreement = fill(
         Agreement, slug=slug, instrument_type="moc", state=state, signed_on="2026-05-05"
     )
@@ -59,7 +59,8 @@ def public_paths(resolver=None, prefix="/"):
         if isinstance(entry, URLResolver):
             if not str(entry.pattern).startswith("admin"):
                 yield from public_paths(entry, prefix + str(entry.pattern))
-        elif isinstance(entry, URLPattern):
+        elif not str(entry.pattern).startswith("admin"):
+            assert isinstance(entry, URLPattern)
             yield prefix + str(entry.pattern), list(entry.pattern.converters)
 
 

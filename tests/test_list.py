@@ -53,6 +53,7 @@ PROBLEMS = [
     "status=fine",
     "sort=random",
     "colour=red",
+    "signed_after=banana&signed_after=2010",
     "q=a%00b",
     "q=" + "x" * 10_000,
     "x" * 10_000 + "=1",
@@ -180,7 +181,8 @@ def test_a_member_that_joined_later_is_no_member_on_an_earlier_day(client):
     assert slug in {row["id"] for row in csv_rows(client, "participant=mhra")}
     assert slug in {row["id"] for row in csv_rows(client, "participant=mhra&as_of=2021-01-01")}
     assert slug not in {row["id"] for row in csv_rows(client, "participant=mhra&as_of=2019-01-01")}
-    assert slug in {row["id"] for row in csv_rows(client, "participant=tga&as_of=2019-01-01")}
+    rows = {row["id"]: row for row in csv_rows(client, "participant=tga&as_of=2019-01-01")}
+    assert "MHRA" not in rows[slug]["participants"]
 
 
 def test_title_hits_come_first(client):
@@ -274,9 +276,9 @@ QUERIES = {
     "/": 18,
     "/agreements/": 12,
     "/agreements/?q=agreement&status=signed&stage=manufacturing&product=medicines": 12,
-    "/agencies/": 2,
+    "/agencies/": 8,
     "/agreements/hsa-mhlw-moc-2026/": 26,
-    "/agencies/made-up-busy/": 12,
+    "/agencies/made-up-busy/": 19,
     "/agreements.csv": 14,
 }
 

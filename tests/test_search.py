@@ -1,12 +1,14 @@
 """Search finds what a person would expect, the same on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from agreements.history import record_change, reindex_agencies
-from agreements.models import Agency, AgencyName, Agreement
+from agreements.models import Agency, AgencyName, Agreement, CooperationArea
 from agreements.search import document_terms, query_terms
 from tests import make
 
@@ -61,6 +63,29 @@ def test_a_renamed_agency_is_found_by_its_new_name():
     assert agreement.slug not in found("zyxwv")
     reindex_agencies([agency.pk])
     assert agreement.slug in found("zyxwv")
+
+
+def test_a_renamed_area_is_found_by_its_new_name(admin_client):
+    area = CooperationArea.objects.get(code="gmp-inspection-reliance")
+    address = f"/admin/agreements/cooperationarea/{area.pk}/change/"
+    data = {"name": "Qwertz reliance", "description": "", "stage": area.stage, "position": 1}
+    assert admin_client.post(address, data).status_code == 302
+    assert found("qwertz") == found("qwertz reliance") != set()
+
+
+def test_threads_do_not_spoil_each_other_s_stems():
+    words = ["inspections", "recognised", "memoranda", "agencies", "relying", "exchanges"] * 400
+    expected = document_terms(" ".join(words))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(document_terms, [" ".join(words)] * 16))
+    assert all(answer == expected for answer in answers)
+
+
+def test_a_text_too_long_for_an_index_is_found_by_its_beginning():
+    endless = " ".join(f"madeup{n}" for n in range(120_000))
+    agreement = make.agreement(summary=endless)
+    record_change([agreement.pk], reason="made", name="test")
+    assert agreement.slug in found("madeup7")
 
 
 def test_a_deleted_record_leaves_the_index():

@@ -5,7 +5,8 @@ from django.db import models
 from django.urls import reverse
 
 from ..dates import PartialDateField
-from .text import Jurisdiction, Line, Prose, WebAddress
+from ..querysets import AgencyQuerySet
+from .columns import Jurisdiction, Line, Prose, WebAddress
 from .vocabulary import validate_code
 
 LANGUAGE_HELP = "The language's short code: ja, ko, fr, pt. Screen readers need it."
@@ -57,6 +58,8 @@ class Agency(models.Model):
         help_text="Tick when no source gives an English name and this one is our translation.",
     )
     note = Prose(blank=True, help_text="Shown to the public beside the name.")
+
+    objects = AgencyQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "key"]

@@ -2,6 +2,7 @@
 
 import datetime
 from functools import cached_property
+from typing import Any
 
 from django.db import models
 from django.urls import reverse
@@ -11,7 +12,7 @@ from ..coverage import Grid, coverage
 from ..dates import PartialDateField
 from ..querysets import AgreementQuerySet, PublicationState
 from ..status import Ruling, status_on
-from .text import Jurisdiction, Line, Prose, WebAddress
+from .columns import Jurisdiction, Line, Prose, WebAddress
 from .vocabulary import ProductCategory, validate_code
 
 
@@ -162,6 +163,7 @@ class Agreement(models.Model):
         default=PublicationState.DRAFT,
         help_text="Only published records can be seen by the public.",
     )
+    first_published_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -208,6 +210,12 @@ class Agreement(models.Model):
     def __str__(self) -> str:
         return self.short_title or self.title
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Remember when it first became public: from then on its address is frozen."""
+        if self.public and not self.first_published_at:
+            self.first_published_at = timezone.now()
+        super().save(*args, **kwargs)
+
     def get_absolute_url(self) -> str:
         return reverse("agreement-detail", args=[self.slug])
 
@@ -232,6 +240,10 @@ class Agreement(models.Model):
         """The codes of the products its provisions name, in vocabulary order."""
         named = {p for provision in self.provisions.all() for p in provision.products.all()}
         return [p.code for p in sorted(named, key=lambda p: (p.position, p.name))]
+
+    def participations_on(self, day: datetime.date) -> list:
+        """The participants that surely stood on ``day``, in the instrument's order."""
+        return [part for part in self.participations.all() if part.takes_part_on(day)]
 
     @property
     def public_relations(self) -> list:

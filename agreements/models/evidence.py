@@ -1,11 +1,12 @@
 """Where facts come from."""
 
+from django.core.validators import FileExtensionValidator
 from django.db import models
 
 from ..dates import PartialDateField
 from .agency import LANGUAGE_HELP
 from .agreement import Agreement
-from .text import Line, Prose, WebAddress
+from .columns import Line, Prose, SmallNumber, WebAddress
 
 
 class SourceKind(models.TextChoices):
@@ -24,7 +25,7 @@ class Source(models.Model):
     """
 
     agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="sources")
-    number = models.PositiveSmallIntegerField(
+    number = SmallNumber(
         help_text="The number readers see in brackets: [1]. Start with the strongest source."
     )
     kind = models.CharField(max_length=20, choices=SourceKind.choices, default=SourceKind.OFFICIAL)
@@ -41,7 +42,8 @@ class Source(models.Model):
         "stored copy",
         upload_to="sources/",
         blank=True,
-        help_text="For staff only; never published.",
+        validators=[FileExtensionValidator(["pdf", "png", "jpg", "jpeg", "txt"])],
+        help_text="For staff only; never published. PDF, PNG, JPEG or plain text.",
     )
     checked_at = models.DateTimeField("address last checked", null=True, editable=False)
     check_result = models.CharField(max_length=100, blank=True, editable=False)

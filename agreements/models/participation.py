@@ -1,5 +1,7 @@
 """Who takes part in an agreement, and who signed it."""
 
+import datetime
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
@@ -7,7 +9,7 @@ from django.db.models import F, Q
 from ..dates import PartialDateField
 from .agency import Agency
 from .agreement import Agreement
-from .text import Line
+from .columns import Line, SmallNumber
 
 
 class ParticipationRole(models.TextChoices):
@@ -36,9 +38,7 @@ class Participation(models.Model):
         Agreement, on_delete=models.CASCADE, related_name="participations"
     )
     agency = models.ForeignKey(Agency, on_delete=models.PROTECT, related_name="participations")
-    position = models.PositiveSmallIntegerField(
-        default=0, help_text="The order in which the instrument names them."
-    )
+    position = SmallNumber(default=0, help_text="The order in which the instrument names them.")
     role = models.CharField(
         max_length=30, choices=ParticipationRole.choices, default=ParticipationRole.PARTY
     )
@@ -64,9 +64,11 @@ class Participation(models.Model):
     )
     joined_on = PartialDateField(
         earliest_field="joined_on_earliest",
+        latest_field="joined_on_latest",
         help_text="Only if it joined after the agreement began.",
     )
     joined_on_earliest = models.DateField(null=True, editable=False)
+    joined_on_latest = models.DateField(null=True, editable=False)
     left_on = PartialDateField(earliest_field="left_on_earliest", latest_field="left_on_latest")
     left_on_earliest = models.DateField(null=True, editable=False)
     left_on_latest = models.DateField(null=True, editable=False)
@@ -90,6 +92,12 @@ class Participation(models.Model):
     def __str__(self) -> str:
         return f"{self.agency.short_name}, {self.get_role_display().lower()}"
 
+    def takes_part_on(self, day: datetime.date) -> bool:
+        """Whether it surely takes part on ``day``: joining counts from the last day the date can
+        mean, leaving from the first."""
+        joined = self.joined_on is None or self.joined_on.latest <= day
+        return joined and (self.left_on is None or day < self.left_on.earliest)
+
     def clean(self) -> None:
         """What the constraint says, for a form, which does not have the columns it compares."""
         if self.joined_on and self.left_on and self.left_on.latest < self.joined_on.earliest:
@@ -106,7 +114,7 @@ class Signatory(models.Model):
     """A person who signed, witnessed or was present."""
 
     agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="signatories")
-    position = models.PositiveSmallIntegerField(default=0)
+    position = SmallNumber(default=0)
     capacity = models.CharField(
         max_length=20,
         choices=Capacity.choices,

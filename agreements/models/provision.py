@@ -8,8 +8,8 @@ from ..coverage import Commitment, Depth, Stage
 from ..dates import PartialDateField
 from .agency import Agency
 from .agreement import Agreement
+from .columns import Line, Prose, SmallNumber
 from .evidence import Source, SourcedRow
-from .text import Line, Prose
 from .vocabulary import CooperationArea, ProductCategory
 
 
@@ -23,7 +23,7 @@ class Provision(SourcedRow):
     """What this agreement says about one cooperation area. Coverage is made of these rows."""
 
     agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="provisions")
-    position = models.PositiveSmallIntegerField(default=0)
+    position = SmallNumber(default=0)
     area = models.ForeignKey(
         CooperationArea,
         on_delete=models.PROTECT,
@@ -109,7 +109,7 @@ class Outcome(SourcedRow):
     """What the participants expect; later, what was reported. Never achieved until reported."""
 
     agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="outcomes")
-    position = models.PositiveSmallIntegerField(default=0)
+    position = SmallNumber(default=0)
     statement = Prose(
         "expected outcome",
         blank=True,

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from .agreement import Agreement
-from .text import Line
+from .columns import Line
 
 
 class Revision(models.Model):

@@ -7,8 +7,8 @@ from django.db.models import F, Q
 from ..dates import PartialDate, PartialDateField
 from ..status import MARKS, TERM_SETTING, UNDATED_ALLOWED, MilestoneKind
 from .agreement import Agreement
+from .columns import Line, Prose
 from .evidence import SourcedRow
-from .text import Line, Prose
 
 
 class Milestone(SourcedRow):

@@ -4,7 +4,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from ..coverage import Stage
-from .text import Line, Prose
+from .columns import Line, Prose, SmallNumber
 
 validate_code = RegexValidator(
     r"^[a-z0-9]+(-[a-z0-9]+)*\Z", "Use small letters, digits and single hyphens."
@@ -24,9 +24,7 @@ class Term(models.Model):
     description = Prose(
         blank=True, help_text="What belongs here and what does not, for the next person who codes."
     )
-    position = models.PositiveSmallIntegerField(
-        default=0, help_text="Lists follow this number, then the name."
-    )
+    position = SmallNumber(default=0, help_text="Lists follow this number, then the name.")
     retired = models.BooleanField(
         default=False,
         help_text="Tick when the term should no longer be chosen. Records that have it keep it.",

@@ -1,8 +1,12 @@
-"""Text columns that keep out what the databases or a web page could not hold."""
+"""Columns that keep out what one of the databases, or a web page, could not hold."""
 
 from typing import Any
 
-from django.core.validators import ProhibitNullCharactersValidator, URLValidator
+from django.core.validators import (
+    MaxValueValidator,
+    ProhibitNullCharactersValidator,
+    URLValidator,
+)
 from django.db import models
 from django_countries.fields import CountryField
 
@@ -21,6 +25,12 @@ class Prose(models.TextField):
     """Text of any length, empty where nothing is stated."""
 
     default_validators = [*models.TextField.default_validators, ProhibitNullCharactersValidator()]
+
+
+class SmallNumber(models.PositiveSmallIntegerField):
+    """A whole number from 0 to 32767 on both databases; SQLite alone would take any."""
+
+    default_validators = [MaxValueValidator(32767)]
 
 
 class WebAddress(models.URLField):
