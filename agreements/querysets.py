@@ -1,6 +1,8 @@
 """The questions we ask of the register, in domain words."""
 
 import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import connections, models
@@ -44,27 +46,34 @@ class AgencyQuerySet(models.QuerySet[Any]):
 
     def taking_part(self) -> "AgencyQuerySet":
         """Agencies that take part in a published agreement."""
-        participations: Any = self.model._meta.get_field("participations").related_model
-        published = participations._default_manager.filter(
-            agreement__state=PublicationState.PUBLISHED
+        published = self._rows("participations").filter(
+            agreement__state=PublicationState.PUBLISHED, agency=OuterRef("pk")
         )
-        return self.filter(pk__in=published.values("agency"))
+        return self.filter(Exists(published))
 
     def register(self) -> "AgencyQuerySet":
-        """What the public may see: agencies of published agreements, and what they belong to."""
-        published = {"agreement__state": PublicationState.PUBLISHED}
-        found: set[int] = set()
-        for link in ("participations", "signatories", "relies_in", "relied_on_in"):
-            reverse: Any = self.model._meta.get_field(link)
-            column = reverse.field.name
-            rows = reverse.related_model._default_manager.filter(**published)
-            found |= set(rows.exclude(**{column: None}).values_list(column, flat=True))
-        above = found
-        while above:
-            children = self.model._default_manager.filter(pk__in=above, parent__isnull=False)
-            above = set(children.values_list("parent", flat=True)) - found
-            found |= above
-        return self.filter(pk__in=found)
+        """What the public may see: agencies of published agreements, and what they belong to, a
+        section's department's ministry's government included."""
+        named = [
+            Exists(
+                self._rows(link).filter(
+                    agreement__state=PublicationState.PUBLISHED,
+                    **{column + "__parent" * level: OuterRef("pk")},
+                )
+            )
+            for level in range(4)
+            for link, column in (
+                ("participations", "agency"),
+                ("signatories", "agency"),
+                ("relies_in", "relying"),
+                ("relied_on_in", "reference"),
+            )
+        ]
+        return self.filter(reduce(or_, named))
+
+    def _rows(self, link: str) -> models.QuerySet:
+        reverse: Any = self.model._meta.get_field(link)
+        return reverse.related_model._default_manager.all()
 
 
 class AgreementQuerySet(models.QuerySet[Any]):

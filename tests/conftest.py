@@ -6,8 +6,15 @@ import shutil
 
 import pytest
 from django.core.management import call_command
+from hypothesis import settings as hypothesis_settings
 
 from agreements.models import Agency, Agreement, Relation
+
+# A slow machine is no counter-example; in CI a failure must be the change's own.
+hypothesis_settings.register_profile(
+    "moctracker", deadline=None, derandomize=os.environ.get("CI") == "true"
+)
+hypothesis_settings.load_profile("moctracker")
 
 
 def pytest_collection_modifyitems(config, items):

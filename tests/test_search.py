@@ -103,7 +103,7 @@ def test_any_part_of_a_text_that_is_a_word_is_found_in_it(text):
 
 
 class NoQueryIsAnError(TestCase):
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.text(max_size=60))
     def test_any_text_is_answered(self, text):
         found(text)
