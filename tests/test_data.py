@@ -100,6 +100,7 @@ MOVED = (
     "Founded, established or announced: no source gives a date of signature, and the year of a "
     "news page is none (coding rule 8). The date is a milestone instead."
 )
+OVERSTATED = "The compilers' summary said agreed where the announcement says could enable."
 MEMBER = "A member of a scheme that nobody signed, which has no parties."
 WITNESS = "In attendance, which is present and not a witness."
 
@@ -144,6 +145,11 @@ def check_date(given, record, value):
         dated = [m["date"] or "" for m in record["milestones"]]
         moved = any(date.startswith(value["date"]) for date in dated)
         yield (MOVED if moved else None), value
+
+
+def check_summary(given, record, value):
+    if record["summary"] != value:
+        yield (OVERSTATED if given["slug"] == "hsa-mhlw-moc-2026" else None), value
 
 
 def check_lines(column):
@@ -351,7 +357,7 @@ CHECKS = {
     "instrument_type_normalised": same("instrument_type"),
     "detail_level": same("detail_level"),
     "legal_nature": same("legal_nature_stated"),
-    "summary": same("summary"),
+    "summary": check_summary,
     "duration": same("term_stated"),
     "renewal": same("renewal_stated"),
     "reference_numbers": check_lines("reference_numbers"),
@@ -382,6 +388,7 @@ REASONS = {
     MODES: 62,
     REWORDED: 64,
     MEMBER: 12,
+    OVERSTATED: 1,
     MOVED: 13,
     WITNESS: 1,
     PRODUCTS: 1,
