@@ -33,6 +33,9 @@ from .models import (
 )
 from .querysets import AgreementQuerySet, in_code_order
 
+#: Stands first in every register document; a new number for every change an importer must know.
+FORMAT = "moctracker register 1"
+
 #: How a reference to a row is written: the field that names it for people and files.
 NATURAL_KEY: dict[type[Model], str] = {
     Agency: "key",
@@ -248,7 +251,7 @@ def register_document(agreements: AgreementQuerySet) -> Iterator[str]:
         .with_related()
         .iterator(chunk_size=200),
     }
-    yield '{\n "format": "moctracker register 1"'
+    yield f'{{\n "format": "{FORMAT}"'
     for table, rows in tables.items():
         yield f',\n "{table}": ['
         separator = "\n  "

@@ -24,15 +24,12 @@ from .status import Status
 MAX_QUERY_LENGTH = 200
 
 
-class Sort:
-    """The orders a list can have. Each is total, so that a page is the same tomorrow."""
-
-    NEWEST = "newest"
-    CHOICES = (
-        (NEWEST, "Newest signature first"),
-        ("oldest", "Oldest signature first"),
-        ("changed", "Latest change first"),
-    )
+#: The orders a list can have. Each is total, so that a page is the same tomorrow.
+ORDERS = (
+    ("newest", "Newest signature first"),
+    ("oldest", "Oldest signature first"),
+    ("changed", "Latest change first"),
+)
 
 
 class PartialDateFilter(django_filters.Filter):
@@ -87,7 +84,7 @@ class AgreementFilterSet(django_filters.FilterSet):
     signed_after = PartialDateFilter(label="Signed from")
     signed_before = PartialDateFilter(label="Signed until")
     as_of = DayFilter(label="As the register stood on")
-    sort = django_filters.ChoiceFilter(label="Order", choices=Sort.CHOICES, empty_label=None)
+    sort = django_filters.ChoiceFilter(label="Order", choices=ORDERS, empty_label=None)
 
     #: Names that are part of an address without narrowing anything.
     OTHER_PARAMETERS = frozenset({"page"})
@@ -204,20 +201,23 @@ class AgreementFilterSet(django_filters.FilterSet):
 
     def applied(self) -> Iterator[dict[str, str]]:
         """Each chosen value: its words, and the query string without it."""
-        pairs = [(k, v) for k, values in self.query.lists() for v in values if v and k != "page"]
-        for name, value in pairs:
+        for name, value in self._pairs:
             if name == "sort":
                 continue
             field = self.form.fields[name]
             shown = dict(getattr(field, "choices", ())).get(value, value)
-            others = [pair for pair in pairs if pair != (name, value)]
+            others = [pair for pair in self._pairs if pair != (name, value)]
             yield {"words": f"{field.label}: {shown}", "query": urlencode(others)}
+
+    @property
+    def _pairs(self) -> list[tuple[str, str]]:
+        """The question as asked, without the page and without empty boxes."""
+        return [(k, v) for k, values in self.query.lists() for v in values if v and k != "page"]
 
     @property
     def query_string(self) -> str:
         """The question as a query string, without the page."""
-        pairs = [(k, v) for k, values in self.query.lists() for v in values if v and k != "page"]
-        return urlencode(pairs)
+        return urlencode(self._pairs)
 
 
 def _shown(name: str) -> str:

@@ -14,12 +14,11 @@ from django.db import models, transaction
 from django.db.models import Model, Q
 
 from .dates import PartialDateField
-from .exports import CHILDREN, NATURAL_KEY, PUBLIC, record
+from .exports import CHILDREN, FORMAT, NATURAL_KEY, PUBLIC, record
 from .history import record_change, reindex_agencies, reindex_terms
 from .models import Agency, Agreement, CooperationArea, ProductCategory, Source
 from .querysets import PublicationState
 
-FORMAT = "moctracker register 1"
 TABLES: dict[str, type[Model]] = {
     "areas": CooperationArea,
     "products": ProductCategory,
@@ -316,10 +315,8 @@ class _Writer:
                 rows = [self._reference(row, name, column, code) for code in value]
                 many[name] = [item for item in rows if item]
             elif isinstance(column, models.ForeignKey):
-                empty = value is None or value == ""
-                setattr(
-                    instance, name, None if empty else self._reference(row, name, column, value)
-                )
+                target = None if value is None else self._reference(row, name, column, value)
+                setattr(instance, name, target)
             else:
                 setattr(instance, name, value)
         if len(self.faults) > found:

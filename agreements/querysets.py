@@ -144,8 +144,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
 
     def with_provision(self, **conditions: object) -> "AgreementQuerySet":
         """Agreements one of whose provisions meets all the conditions and is not an exclusion."""
-        provisions = self._related("provisions").exclude(commitment="excluded")
-        return self.filter(Exists(provisions.filter(**conditions)))
+        return self.filter(Exists(self._reaching().filter(**conditions)))
 
     def count_by_stage(self) -> dict[str, int]:
         """Stage -> number of these agreements with a provision there that is not an exclusion."""
@@ -165,11 +164,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
         scope = self.model.products.through.objects.filter(
             agreement=OuterRef("pk"), productcategory__code__in=codes
         )
-        provisions = (
-            self._related("provisions")
-            .exclude(commitment="excluded")
-            .filter(products__code__in=codes)
-        )
+        provisions = self._reaching().filter(products__code__in=codes)
         return self.filter(Exists(scope) | Exists(provisions))
 
     def in_country(self, codes: list[str], day: datetime.date | None = None) -> "AgreementQuerySet":
@@ -226,6 +221,10 @@ class AgreementQuerySet(models.QuerySet[Any]):
     def _related(self, name: str) -> models.QuerySet:
         related = self.model._meta.get_field(name).related_model
         return related._default_manager.filter(agreement=OuterRef("pk"))
+
+    def _reaching(self) -> models.QuerySet:
+        """The provisions of an agreement that are not exclusions."""
+        return self._related("provisions").exclude(commitment="excluded")
 
     def _milestones(self) -> models.QuerySet:
         return self._related("milestones")

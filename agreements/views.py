@@ -2,7 +2,6 @@
 answer."""
 
 import datetime
-from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import BadRequest, ValidationError
@@ -52,18 +51,20 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
     """The register, narrowed by the query string, 25 a page."""
     question = AgreementFilterSet(request.GET, Agreement.objects.register())
     context: dict[str, Any] = {"question": question, "form": question.form} | _vocabulary()
+
+    def refused(problems: dict[str, list[str]], status: int) -> HttpResponse:
+        told = context | {"problems": problems}
+        return render(request, "agreements/agreement_list_problem.html", told, status=status)
+
     if problems := question.problems:
-        context["problems"] = problems
-        return render(request, "agreements/agreement_list_problem.html", context, status=400)
+        return refused(problems, 400)
     paginator = Paginator(question.qs.with_listed(), PAGE_SIZE)
     try:
         page = paginator.page(_page_number(request))
     except EmptyPage:
-        context["problems"] = {"page": [f"The list has {paginator.num_pages} pages."]}
-        return render(request, "agreements/agreement_list_problem.html", context, status=404)
+        return refused({"page": [f"The list has {paginator.num_pages} pages."]}, 404)
     except BadRequest as error:
-        context["problems"] = {"page": [str(error)]}
-        return render(request, "agreements/agreement_list_problem.html", context, status=400)
+        return refused({"page": [str(error)]}, 400)
     context |= {
         "page": page,
         "pages": paginator.get_elided_page_range(page.number, on_each_side=1),
@@ -98,7 +99,6 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     agreement = get_object_or_404(register.with_related(), slug=slug)
     as_of = _as_of(request)
     grid = agreement.grid
-    provisions = list(agreement.provisions.all())
     told_from_the_other_side = Relation.objects.filter(
         target=agreement, agreement__in=register
     ).select_related("agreement")
@@ -108,15 +108,11 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "ruling": agreement.ruling_on(as_of or timezone.localdate()),
         "grid": grid,
         "staged": [(row.stage, row.whole.provisions) for row in grid.rows if row.whole.provisions],
-        "provisions": provisions,
+        "provisions": agreement.provisions.all(),
         "people": [
-            (Capacity(capacity), list(people))
-            for capacity, people in groupby(
-                sorted(
-                    agreement.signatories.all(), key=lambda p: Capacity.values.index(p.capacity)
-                ),
-                key=lambda person: person.capacity,
-            )
+            (capacity, people)
+            for capacity in Capacity
+            if (people := [p for p in agreement.signatories.all() if p.capacity == capacity])
         ],
         "inverse_relations": told_from_the_other_side,
         "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
