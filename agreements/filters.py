@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
-from .coverage import Depth, Stage
+from .coverage import Commitment, Depth, Stage
 from .dates import PartialDateFormField
 from .models import Agency, InstrumentType, ProductCategory
 from .querysets import AgreementQuerySet
@@ -75,10 +75,17 @@ class AgreementFilterSet(django_filters.FilterSet):
 
     q = django_filters.CharFilter(label="Search", max_length=MAX_QUERY_LENGTH)
     participant = django_filters.MultipleChoiceFilter(label="Participant", choices=participants)
+    participant_match = django_filters.ChoiceFilter(
+        label="Of several participants", choices=[("all", "All of them")], empty_label="Any of them"
+    )
     country = django_filters.MultipleChoiceFilter(label="Country or union", choices=jurisdictions)
     stage = django_filters.MultipleChoiceFilter(label="Stage", choices=Stage.choices)
     product = django_filters.MultipleChoiceFilter(label="Product", choices=products)
     depth = django_filters.MultipleChoiceFilter(label="Depth", choices=Depth.choices)
+    commitment = django_filters.MultipleChoiceFilter(
+        label="Commitment",
+        choices=[each for each in Commitment.choices if each[0] != Commitment.EXCLUDED],
+    )
     type = django_filters.MultipleChoiceFilter(label="Instrument", choices=InstrumentType.choices)
     status = django_filters.MultipleChoiceFilter(label="Status", choices=Status.choices)
     signed_after = PartialDateFilter(label="Signed from")
@@ -135,14 +142,18 @@ class AgreementFilterSet(django_filters.FilterSet):
             queryset = queryset.as_of(self.past_day)
         if asked["q"]:
             queryset = queryset.search(asked["q"])
-        if asked["participant"]:
+        if asked["participant_match"]:
+            for key in asked["participant"]:
+                queryset = queryset.with_participant([key], self.past_day)
+        elif asked["participant"]:
             queryset = queryset.with_participant(asked["participant"], self.past_day)
         if asked["country"]:
             queryset = queryset.in_country(asked["country"], self.past_day)
-        if asked["stage"] or asked["depth"]:
+        if asked["stage"] or asked["depth"] or asked["commitment"]:
             conditions = {
                 "area__stage__in": asked["stage"],
                 "depth__in": asked["depth"],
+                "commitment__in": asked["commitment"],
                 "products__code__in": asked["product"],
             }
             queryset = queryset.with_provision(**{k: v for k, v in conditions.items() if v})
@@ -178,13 +189,16 @@ class AgreementFilterSet(django_filters.FilterSet):
                 Agency.objects.filter(key__in=asked["participant"]).values_list("key", "acronym")
             )
             full = dict(self.form.fields["participant"].choices)
-            words.append("with " + _either(short[k] or full[k] for k in asked["participant"]))
+            every = _every if asked["participant_match"] else _either
+            words.append("with " + every(short[k] or full[k] for k in asked["participant"]))
         if asked["country"]:
             words.append("with a participant from " + _either(self._labels("country")))
         if asked["stage"]:
             words.append("covering " + _either(label.lower() for label in self._labels("stage")))
         if asked["depth"]:
             words.append("at the depth of " + _either(s.lower() for s in self._labels("depth")))
+        if asked["commitment"]:
+            words.append(_either(s.lower() for s in self._labels("commitment")))
         if asked["product"]:
             words.append("for " + _either(label.lower() for label in self._labels("product")))
         if asked["signed_after"]:
@@ -225,7 +239,12 @@ def _shown(name: str) -> str:
     return name if len(name) <= 40 else name[:40] + "…"
 
 
-def _either(words: Any) -> str:
+def _either(words: Any, joint: str = "or") -> str:
     """One phrase that offers each of the words."""
     *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+    return f"{', '.join(first)} {joint} {last}" if first else last
+
+
+def _every(words: Any) -> str:
+    """One phrase that demands all of the words."""
+    return _either(words, "and")

@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from . import views
+from .views import agencies, agreements, site
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("agreements/", views.agreement_list, name="agreement-list"),
-    path("agreements.csv", views.agreement_csv, name="agreement-csv"),
-    path("agreements/<slug:slug>/", views.agreement_detail, name="agreement-detail"),
-    path("agencies/", views.agency_list, name="agency-list"),
-    path("agencies/<slug:key>/", views.agency_detail, name="agency-detail"),
-    path("about/", views.about, name="about"),
+    path("", site.home, name="home"),
+    path("agreements/", agreements.agreement_list, name="agreement-list"),
+    path("agreements.csv", agreements.agreement_csv, name="agreement-csv"),
+    path("agreements/<slug:slug>/", agreements.agreement_detail, name="agreement-detail"),
+    path("agencies/", agencies.agency_list, name="agency-list"),
+    path("agencies/<slug:key>/", agencies.agency_detail, name="agency-detail"),
+    path("about/", site.about, name="about"),
 ]

@@ -5,8 +5,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.static import serve
 
-handler400 = "agreements.views.bad_request"
-handler404 = "agreements.views.not_found"
+handler400 = "agreements.views.site.bad_request"
+handler404 = "agreements.views.site.not_found"
 
 urlpatterns = [
     path(

@@ -1,0 +1,2 @@
+"""The public pages. Each starts with ``register()`` and is a few lines over what the rooms below
+answer."""

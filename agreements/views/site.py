@@ -1,0 +1,50 @@
+"""The pages about the register as a whole, and the pages for an address that has no answer."""
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from ..coverage import Stage
+from ..models import Agency, Agreement
+from ..status import Status
+from .parts import ruled, vocabulary
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What the register holds, at a glance."""
+    register = Agreement.objects.register()
+    listed = Agency.objects.taking_part()
+    by_stage = register.count_by_stage()
+    counts = [(stage, by_stage.get(stage.value, 0)) for stage in Stage]
+    staged = register.with_provision(area__stage__in=Stage.values).count()
+    total = register.count()
+    context = {
+        "total": total,
+        "agencies": listed.count(),
+        "jurisdictions": listed.exclude(jurisdiction="").values("jurisdiction").distinct().count(),
+        "stages": counts,
+        "most": max(count for _, count in counts),
+        "without_stage": total - staged,
+        "latest": ruled(register.newest_first().with_listed()[:5], timezone.localdate()),
+    } | vocabulary()
+    return render(request, "agreements/home.html", context)
+
+
+@require_safe
+def about(request: HttpRequest) -> HttpResponse:
+    """How status and coverage are worked out, and what "not stated" means."""
+    return render(request, "agreements/about.html", {"statuses": Status} | vocabulary())
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for an address that means nothing."""
+    return render(request, "problem.html", {"message": ""}, status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for a question that cannot be answered."""
+    message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
+    return render(request, "problem.html", {"message": message}, status=400)
