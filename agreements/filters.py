@@ -6,6 +6,8 @@ a name it does not know is a problem to report, never a reason to show the whole
 
 import datetime
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,14 +17,17 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
+from . import facets
 from .coverage import Commitment, Depth, Stage
 from .dates import PartialDateFormField
-from .models import Agency, InstrumentType, ProductCategory
+from .jurisdictions import EU, eu_members
+from .models import InstrumentType
 from .querysets import AgreementQuerySet
 from .status import Status
 
 MAX_QUERY_LENGTH = 200
-
+#: A list of choices longer than this shows the most frequent; ``expand`` shows the rest.
+CHOICES_SHOWN = 12
 
 #: The orders a list can have. Each is total, so that a page is the same tomorrow.
 ORDERS = (
@@ -30,6 +35,19 @@ ORDERS = (
     ("oldest", "Oldest signature first"),
     ("changed", "Latest change first"),
 )
+#: How a status reads in a sentence about agreements.
+_STANDING = {
+    Status.UNDER_NEGOTIATION: "under negotiation",
+    Status.SIGNED: "signed",
+    Status.PROVISIONALLY_APPLIED: "provisionally applied",
+    Status.IN_EFFECT: "in effect",
+    Status.SUSPENDED: "suspended",
+    Status.TERM_LAPSED: "whose term has lapsed",
+    Status.EXPIRED: "expired",
+    Status.TERMINATED: "terminated",
+    Status.SUPERSEDED: "superseded",
+    Status.NOT_KNOWN: "of unknown status",
+}
 
 
 class PartialDateFilter(django_filters.Filter):
@@ -51,36 +69,30 @@ class DayFilter(django_filters.Filter):
         super().__init__(**kwargs)
 
 
-def participants() -> list[tuple[str, str]]:
-    """Key and name of every agency, by name."""
-    rows = Agency.objects.taking_part().values_list("key", "name", "acronym")
-    named = ((key, f"{name} ({acronym})" if acronym else name) for key, name, acronym in rows)
-    return sorted(named, key=lambda row: row[1].casefold())
+@dataclass(frozen=True)
+class Choice:
+    """A value that can be chosen. ``count`` is None where the question cannot be answered."""
 
-
-def jurisdictions() -> list[tuple[str, str]]:
-    """Code and name of every jurisdiction that has an agency, by name."""
-    agencies = Agency.objects.taking_part().exclude(jurisdiction="").only("jurisdiction")
-    named = {agency.jurisdiction.code: str(agency.jurisdiction.name) for agency in agencies}
-    return sorted(named.items(), key=lambda row: row[1])
-
-
-def products() -> list[tuple[str, str]]:
-    """Code and name of every product category, in vocabulary order."""
-    return list(ProductCategory.objects.values_list("code", "name"))
+    value: str
+    label: str
+    chosen: bool
+    count: int | None
 
 
 class AgreementFilterSet(django_filters.FilterSet):
     """Which agreements, told on which day, in which order."""
 
     q = django_filters.CharFilter(label="Search", max_length=MAX_QUERY_LENGTH)
-    participant = django_filters.MultipleChoiceFilter(label="Participant", choices=participants)
+    participant = django_filters.MultipleChoiceFilter(label="Participant", choices=[])
     participant_match = django_filters.ChoiceFilter(
         label="Of several participants", choices=[("all", "All of them")], empty_label="Any of them"
     )
-    country = django_filters.MultipleChoiceFilter(label="Country or union", choices=jurisdictions)
+    country = django_filters.MultipleChoiceFilter(label="Country or union", choices=[])
+    eu_members = django_filters.ChoiceFilter(
+        label="European Union", choices=[("yes", "Including its members")], empty_label=None
+    )
     stage = django_filters.MultipleChoiceFilter(label="Stage", choices=Stage.choices)
-    product = django_filters.MultipleChoiceFilter(label="Product", choices=products)
+    product = django_filters.MultipleChoiceFilter(label="Product", choices=[])
     depth = django_filters.MultipleChoiceFilter(label="Depth", choices=Depth.choices)
     commitment = django_filters.MultipleChoiceFilter(
         label="Commitment",
@@ -94,16 +106,23 @@ class AgreementFilterSet(django_filters.FilterSet):
     sort = django_filters.ChoiceFilter(label="Order", choices=ORDERS, empty_label=None)
 
     #: Names that are part of an address without narrowing anything.
-    OTHER_PARAMETERS = frozenset({"page"})
+    OTHER_PARAMETERS = frozenset({"page", "expand"})
+    #: Those whose values are as many as the register has: ``expand`` takes one of these names.
+    DATES = ("as_of", "signed_after", "signed_before")
+    OPEN_FACETS = ("product", "participant", "country")
 
     def __init__(self, data: QueryDict, queryset: QuerySet, *, paged: bool = True) -> None:
-        super().__init__(data, queryset=queryset)
-        self.query = data
+        # A form sends its empty boxes along; they ask nothing.
+        self.query = QueryDict(mutable=True)
+        for name, values in data.lists():
+            if given := [value for value in values if value.strip()]:
+                self.query.setlist(name, given)
+        super().__init__(self.query, queryset=queryset)
         self.others = self.OTHER_PARAMETERS if paged else frozenset()
         self.today = timezone.localdate()
-        for name in ("participant", "country", "product"):
-            # Asked of the database once, not at every use.
-            self.form.fields[name].choices = list(self.form.fields[name].choices)
+        self.facets = facets.current()
+        for name in self.OPEN_FACETS:
+            self.form.fields[name].choices = self.facets.choices[name]
 
     @property
     def _several(self) -> set[str]:
@@ -111,7 +130,7 @@ class AgreementFilterSet(django_filters.FilterSet):
         many = django_filters.MultipleChoiceFilter
         return {name for name, declared in self.filters.items() if isinstance(declared, many)}
 
-    @property
+    @cached_property
     def problems(self) -> dict[str, list[str]]:
         """What is wrong with the question, by parameter; empty when it can be answered."""
         found: dict[str, list[str]] = {}
@@ -120,9 +139,16 @@ class AgreementFilterSet(django_filters.FilterSet):
                 found[_shown(name)] = ["There is no such filter."]
             elif len(self.query.getlist(name)) > 1 and name not in self._several:
                 found[name] = ["Give it once."]
+        if self.expanded and self.expanded not in self.OPEN_FACETS:
+            found["expand"] = [f"Choose one of: {', '.join(self.OPEN_FACETS)}."]
         if not self.is_valid():
             found |= {name: list(errors) for name, errors in self.form.errors.items()}
         return found
+
+    @property
+    def expanded(self) -> str:
+        """The facet of which all values are to be shown."""
+        return self.query.get("expand", "")
 
     @property
     def day(self) -> datetime.date:
@@ -148,7 +174,10 @@ class AgreementFilterSet(django_filters.FilterSet):
         elif asked["participant"]:
             queryset = queryset.with_participant(asked["participant"], self.past_day)
         if asked["country"]:
-            queryset = queryset.in_country(asked["country"], self.past_day)
+            codes = set(asked["country"])
+            if asked["eu_members"] and EU in codes:
+                codes |= eu_members(self.day)
+            queryset = queryset.in_country(codes, self.past_day)
         if asked["stage"] or asked["depth"] or asked["commitment"]:
             conditions = {
                 "area__stage__in": asked["stage"],
@@ -176,23 +205,30 @@ class AgreementFilterSet(django_filters.FilterSet):
             return ordered.order_by("-in_title", *ordered.query.order_by)
         return ordered
 
-    def sentence(self, count: int) -> str:
-        """The question written back: "12 agreements – in effect, with PMDA"."""
+    @cached_property
+    def answer(self) -> facets.Answer:
+        """What ``filter_queryset`` selects, by id and in order, with the counts of every facet."""
+        return self.facets.answer(self.form.cleaned_data, self.day, self.past_day)
+
+    @property
+    def sentence(self) -> str:
+        """The question written back: "12 agreements in effect, with PMDA"."""
         asked = self.form.cleaned_data
+        count = self.answer.count
         words = [f"{count:,} agreement" + ("" if count == 1 else "s")]
         if asked["status"]:
-            words[0] += " – " + _either(Status(value).label.lower() for value in asked["status"])
+            words[0] += " " + _either(_STANDING[Status(value)] for value in asked["status"])
         if asked["type"]:
             words.append("of kind " + _either(self._labels("type")))
         if asked["participant"]:
-            short = dict(
-                Agency.objects.filter(key__in=asked["participant"]).values_list("key", "acronym")
-            )
-            full = dict(self.form.fields["participant"].choices)
+            short = {a.key: a.acronym or a.name for a in self.facets.agencies}
             every = _every if asked["participant_match"] else _either
-            words.append("with " + every(short[k] or full[k] for k in asked["participant"]))
+            words.append("with " + every(short[key] for key in asked["participant"]))
         if asked["country"]:
-            words.append("with a participant from " + _either(self._labels("country")))
+            places = self._labels("country")
+            if asked["eu_members"] and EU in asked["country"]:
+                places.append("a member of the European Union")
+            words.append("with a participant from " + _either(places))
         if asked["stage"]:
             words.append("covering " + _either(label.lower() for label in self._labels("stage")))
         if asked["depth"]:
@@ -213,25 +249,64 @@ class AgreementFilterSet(django_filters.FilterSet):
         labels = dict(self.form.fields[name].choices)
         return [labels[value] for value in self.form.cleaned_data[name]]
 
+    def choices(self, name: str) -> list[Choice]:
+        """The values of one facet. Of those as many as the register has, the chosen ones and the
+        most frequent; the others are never empty, so that a gap is seen."""
+        chosen = set(self.query.getlist(name))
+        counts = None if self.problems else self.answer.counts[name]
+        found = [
+            Choice(
+                value, str(label), value in chosen, None if counts is None else counts.get(value, 0)
+            )
+            for value, label in self.form.fields[name].choices
+        ]
+        if name not in self.OPEN_FACETS:
+            return found
+        found = [c for c in found if c.chosen or c.count != 0]
+        found.sort(key=lambda c: (not c.chosen, -(c.count or 0), c.label.casefold()))
+        shown = max(CHOICES_SHOWN, len(chosen))
+        return found if self.expanded == name else found[:shown]
+
+    def hidden(self, name: str) -> int:
+        """How many values of a facet with agreements ``choices`` leaves out."""
+        if self.problems or name not in self.OPEN_FACETS:
+            return 0
+        some = sum(1 for count in self.answer.counts[name].values() if count)
+        return max(0, some - len(self.choices(name)))
+
     def applied(self) -> Iterator[dict[str, str]]:
         """Each chosen value: its words, and the query string without it."""
-        for name, value in self._pairs:
+        for name, value in self.pairs:
             if name == "sort":
                 continue
             field = self.form.fields[name]
             shown = dict(getattr(field, "choices", ())).get(value, value)
-            others = [pair for pair in self._pairs if pair != (name, value)]
+            others = [pair for pair in self.pairs if pair != (name, value)]
             yield {"words": f"{field.label}: {shown}", "query": urlencode(others)}
 
-    @property
-    def _pairs(self) -> list[tuple[str, str]]:
-        """The question as asked, without the page and without empty boxes."""
-        return [(k, v) for k, values in self.query.lists() for v in values if v and k != "page"]
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The question in its one written form: sorted, each value once, dates as they are stored,
+        no empty boxes, no page."""
+        asked = getattr(self.form, "cleaned_data", {})
+        found = set()
+        for name, values in self.query.lists():
+            if name in self.OTHER_PARAMETERS:
+                continue
+            if name in self.DATES and asked.get(name):
+                values = [getattr(asked[name], "iso", None) or asked[name].isoformat()]
+            found |= {(name, value.strip()) for value in values}
+        return sorted(found)
 
     @property
     def query_string(self) -> str:
         """The question as a query string, without the page."""
-        return urlencode(self._pairs)
+        return urlencode(self.pairs)
+
+    def canonical(self, page: int) -> list[tuple[str, str]]:
+        """The address of one page of the answer, as pairs."""
+        others = [("expand", self.expanded)] if self.expanded else []
+        return self.pairs + others + ([("page", str(page))] if page > 1 else [])
 
 
 def _shown(name: str) -> str:

@@ -15,6 +15,7 @@ from .models import (
     Agency,
     Agreement,
     CooperationArea,
+    Edition,
     ProductCategory,
     Revision,
     SearchDocument,
@@ -86,7 +87,9 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
 
 
 def reindex(agreements: list[Agreement]) -> None:
-    """Write the search terms of these agreements, which come ``with_related()``."""
+    """Write the search terms of these agreements, which come ``with_related()``, and begin a new
+    edition of the register."""
+    Edition.renew()
     agency_ids = {part.agency_id for a in agreements for part in a.participations.all()}
     names: dict[int, list[str]] = {}
     for agency in Agency.objects.filter(pk__in=agency_ids).prefetch_related("names"):

@@ -1,6 +1,7 @@
 """The questions we ask of the register, in domain words."""
 
 import datetime
+from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -167,7 +168,9 @@ class AgreementQuerySet(models.QuerySet[Any]):
         provisions = self._reaching().filter(products__code__in=codes)
         return self.filter(Exists(scope) | Exists(provisions))
 
-    def in_country(self, codes: list[str], day: datetime.date | None = None) -> "AgreementQuerySet":
+    def in_country(
+        self, codes: Iterable[str], day: datetime.date | None = None
+    ) -> "AgreementQuerySet":
         """Agreements with a participant of any of these jurisdictions."""
         return self.filter(Exists(self._taking_part(day).filter(agency__jurisdiction__in=codes)))
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 import snowballstemmer
-from django.db import connections
+from django.db import connection, connections
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -117,9 +117,25 @@ def matching_ids(queryset: QuerySet, text: str, column: str = "all_terms") -> Ra
 
     ``column`` is ``all_terms`` or ``title_terms``. None where the text holds no word.
     """
+    if statement := _statement(connections[queryset.db].vendor, text, column):
+        return RawSQL(*statement)  # noqa: S611 - terms are parameters
+    return None
+
+
+def found_ids(text: str, column: str = "all_terms") -> list[int]:
+    """The ids that ``matching_ids`` selects, published or not, in no order."""
+    statement = _statement(connection.vendor, text, column)
+    if statement is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(*statement)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _statement(vendor: str, text: str, column: str) -> tuple[str, list[str]] | None:
     terms = query_terms(text)
     if not terms:
         return None
-    sql, joint, quoted, within = _SQL[connections[queryset.db].vendor]
+    sql, joint, quoted, within = _SQL[vendor]
     query = within.format(column=column, query=joint.join(quoted.format(term) for term in terms))
-    return RawSQL(sql.format(column=column), [query])  # noqa: S611 - terms are parameters
+    return sql.format(column=column), [query]

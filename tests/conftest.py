@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from hypothesis import settings as hypothesis_settings
 
-from agreements.models import Agency, Agreement, Relation
+from agreements.models import Agency, Agreement, Edition, Relation
 
 # A slow machine is no counter-example; in CI a failure must be the change's own.
 hypothesis_settings.register_profile(
@@ -48,6 +48,7 @@ def empty_register(db):
     Agreement.objects.all().delete()
     Agency.objects.update(parent=None)
     Agency.objects.all().delete()
+    Edition.renew()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from agreements.models import (
     Agency,
     Agreement,
     CooperationArea,
+    Edition,
     Milestone,
     Participation,
     ProductCategory,
@@ -41,6 +42,7 @@ def agreement(*, milestones=(), provisions=(), participants=(), **fields):
         provision(made, **provision_fields)
     for position, party in enumerate(participants, start=1):
         Participation.objects.create(agreement=made, agency=party, position=position)
+    Edition.renew()
     return made
 
 
@@ -50,6 +52,7 @@ def provision(agreement, area="gmp-inspection-reliance", products=(), **fields):
         agreement=agreement, area=CooperationArea.objects.get(code=area), **defaults | fields
     )
     row.products.set(ProductCategory.objects.filter(code__in=products))
+    Edition.renew()
     return row
 
 

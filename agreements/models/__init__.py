@@ -11,7 +11,7 @@ from .participation import (
     SigningAct,
 )
 from .provision import Direction, Outcome, Provision
-from .record import Revision, SearchDocument
+from .record import Edition, Revision, SearchDocument
 from .timeline import Milestone, Relation, RelationKind
 from .vocabulary import CooperationArea, ProductCategory
 
@@ -25,6 +25,7 @@ __all__ = [
     "CooperationArea",
     "DetailLevel",
     "Direction",
+    "Edition",
     "Evidence",
     "EvidenceTopic",
     "InstrumentType",

@@ -1,5 +1,6 @@
 """What the register keeps beside a record: its history and its search terms."""
 
+import uuid
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -54,3 +55,24 @@ class SearchDocument(models.Model):
 
     def __str__(self) -> str:
         return f"Search terms of {self.agreement}"
+
+
+class Edition(models.Model):
+    """One row: which edition of the register this is. Whatever is kept in memory, and every page's
+    entity tag, holds for one edition. The mark is new after each change and never comes back, so
+    that a change which was rolled back leaves nothing behind."""
+
+    mark = models.CharField(max_length=32, editable=False)
+
+    def __str__(self) -> str:
+        return self.mark
+
+    @classmethod
+    def current(cls) -> str:
+        """The mark of the present edition; empty before the first change."""
+        return cls.objects.filter(pk=1).values_list("mark", flat=True).first() or ""
+
+    @classmethod
+    def renew(cls) -> None:
+        """Begin a new edition, in the transaction of the change that makes it one."""
+        cls.objects.update_or_create(pk=1, defaults={"mark": uuid.uuid4().hex})

@@ -10,6 +10,7 @@ from django.forms import BaseForm, BoundField
 
 from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, Reach
 from ..dates import PartialDate
+from ..filters import AgreementFilterSet, Choice
 from ..models import Agreement, Evidence, EvidenceTopic, Milestone, Provision, RelationKind, Source
 from ..status import MARKS, counts_from
 
@@ -126,12 +127,15 @@ def chosen(bound: BoundField) -> bool:
 
 
 @register.filter
-def ticked_first(bound: BoundField) -> list[Any]:
-    """The boxes of a field; in a list too long to see at once, the ticked ones first."""
-    options = list(bound)
-    if len(options) > 8:
-        options.sort(key=lambda option: not option.data["selected"])
-    return options
+def choices(question: AgreementFilterSet, name: str) -> list[Choice]:
+    """The values of one facet of the question."""
+    return question.choices(name)
+
+
+@register.filter
+def hidden(question: AgreementFilterSet, name: str) -> int:
+    """How many values of a facet are not shown."""
+    return question.hidden(name)
 
 
 @register.filter

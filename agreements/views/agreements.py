@@ -1,11 +1,12 @@
 """The list of agreements, its other faces, and the page of one agreement."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from django.core.exceptions import BadRequest
 from django.core.paginator import EmptyPage, Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -27,18 +28,23 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
 
     if problems := question.problems:
         return refused(problems, 400)
-    paginator = Paginator(question.qs.with_listed(), PAGE_SIZE)
+    paginator = Paginator(question.answer.ids, PAGE_SIZE)
     try:
         page = paginator.page(page_number(request))
     except EmptyPage:
         return refused({"page": [f"The list has {paginator.num_pages} pages."]}, 404)
     except BadRequest as error:
         return refused({"page": [str(error)]}, 400)
+    if (address := question.canonical(page.number)) != parse_qsl(
+        request.META["QUERY_STRING"], True
+    ):
+        return redirect(f"{request.path}?{urlencode(address)}" if address else request.path)
+    found = Agreement.objects.register().with_listed().in_bulk(page.object_list)
+    shown = [found[pk] for pk in page.object_list if pk in found]
     context |= {
         "page": page,
         "pages": paginator.get_elided_page_range(page.number, on_each_side=1),
-        "agreements": ruled(page.object_list, question.day),
-        "sentence": question.sentence(paginator.count),
+        "agreements": ruled(shown, question.day),
         "applied": list(question.applied()),
     }
     return render(request, "agreements/agreement_list.html", context)

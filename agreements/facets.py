@@ -1,0 +1,378 @@
+"""The register in memory as bitmaps: which agreements have which value, counted and paged at once.
+
+``AgreementFilterSet`` defines in SQL what a question means. This room gives the same answer to the
+same question, and counts beside it, in a time that hardly grows with the register; a test holds
+the two equal. One bit of a Python int stands for one agreement, the lowest for the newest. The
+bitmaps are built anew for each ``Edition``, so no process ever answers from an old one.
+"""
+
+import datetime
+import threading
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, reduce
+from itertools import compress
+from operator import and_, or_
+from typing import Any, NamedTuple
+
+from django.db.models import Min
+from django_countries import countries
+
+from . import search
+from .jurisdictions import EU, eu_members
+from .models import Agency, Agreement, Edition, Participation, ProductCategory, Provision
+from .querysets import PublicationState
+
+_FLAGS = bytes.maketrans(b"01", b"\x00\x01")
+
+
+class Reached(NamedTuple):
+    """What one provision, or several alike, reach. ``stage`` and ``product`` may be empty."""
+
+    stage: str
+    depth: str
+    commitment: str
+    product: str
+
+
+class Listed(NamedTuple):
+    """An agency as a list of choices needs it."""
+
+    key: str
+    name: str
+    acronym: str
+    jurisdiction: str
+
+    @property
+    def words(self) -> str:
+        """As ``Agency.__str__`` has it."""
+        return f"{self.name} ({self.acronym})" if self.acronym else self.name
+
+
+class Answer:
+    """The agreements that answer one question: how many, which, and how many by each value."""
+
+    def __init__(self, bitmap: int, ordered: Sequence[int], counts: dict[str, dict[str, int]]):
+        self.count = bitmap.bit_count()
+        self.ids = ordered
+        #: Facet -> value -> number of agreements if only that facet's choice were this value.
+        self.counts = counts
+
+
+class Facets:
+    """All bitmaps of one edition of the register."""
+
+    def __init__(self, edition: str) -> None:
+        self.edition = edition
+        # A fresh register() each time: the querysets below are independent subqueries.
+        register = Agreement.objects.register
+        rows = list(
+            register()
+            .newest_first()
+            .values_list(
+                "pk", "slug", "instrument_type", "signed_on_earliest", "signed_on_latest",
+                "updated_at",
+            )
+        )  # fmt: skip
+        self.ids = [row[0] for row in rows]
+        self.position = {pk: position for position, pk in enumerate(self.ids)}
+        self.everything = (1 << len(rows)) - 1
+        self.orders = {
+            "oldest": sorted(
+                range(len(rows)),
+                key=lambda i: (rows[i][3] is None, rows[i][3] or datetime.date.max, rows[i][1]),
+            ),
+            # Two stable sorts: the latest change first, within it by slug.
+            "changed": sorted(
+                sorted(range(len(rows)), key=lambda i: rows[i][1]),
+                key=lambda i: rows[i][5],
+                reverse=True,
+            ),
+        }
+        self.types = self._gathered((row[2], i) for i, row in enumerate(rows))
+        self.signed_from = _Dated((row[3], i) for i, row in enumerate(rows) if row[3])
+        self.signed_until = _Dated((row[4], i) for i, row in enumerate(rows) if row[4])
+        self._read_participants()
+        self._read_provisions()
+        milestones = dict(
+            register()
+            .order_by()
+            .values_list("pk")
+            .annotate(first=Min("milestones__date_earliest"))
+            .filter(first__isnull=False)
+        )
+        first = (
+            (min(filter(None, (row[3], milestones.get(row[0])))), i)
+            for i, row in enumerate(rows)
+            if row[3] or milestones.get(row[0])
+        )
+        self.known_from = _Dated(first)
+        #: Value and words of every choice that depends on what the register holds.
+        self.choices = {
+            "participant": [(agency.key, agency.words) for agency in self.agencies],
+            "country": sorted(
+                (
+                    (code, countries.name(code))
+                    for code in {agency.jurisdiction for agency in self.agencies} - {""}
+                ),
+                key=lambda choice: choice[1],
+            ),
+            "product": list(ProductCategory.objects.values_list("code", "name")),
+        }
+        # A day's bitmaps cost a pass over the register: the last few days asked for are kept.
+        self.on = lru_cache(maxsize=16)(self._on)
+
+    def _read_participants(self) -> None:
+        listed = Agency.objects.taking_part().order_by("pk")
+        agencies = {
+            agency.pk: Listed(agency.key, agency.name, agency.acronym, str(agency.jurisdiction))
+            for agency in listed.only("key", "name", "acronym", "jurisdiction")
+        }
+        self.agencies = sorted(agencies.values(), key=lambda agency: agency.name.casefold())
+        parts = Participation.objects.filter(
+            agreement__state=PublicationState.PUBLISHED
+        ).values_list("agreement", "agency", "joined_on_latest", "left_on_earliest")
+        found, self._absences = [], []
+        for agreement, agency, joined, left in parts.order_by().iterator(chunk_size=5000):
+            if (position := self.position.get(agreement)) is None or agency not in agencies:
+                continue
+            key = agencies[agency].key
+            found.append((key, position))
+            if joined or left:
+                self._absences.append((key, position, joined, left))
+        self.participants = self._gathered(found)
+
+    def _read_provisions(self) -> None:
+        provisions = {
+            pk: (self.position[agreement], stage, depth, commitment)
+            for pk, agreement, stage, depth, commitment in Provision.objects.filter(
+                agreement__state=PublicationState.PUBLISHED
+            )
+            .exclude(commitment="excluded")
+            .order_by()
+            .values_list("pk", "agreement", "area__stage", "depth", "commitment")
+            if agreement in self.position
+        }
+        reached: list[tuple[Reached, int]] = []
+        for_product: list[tuple[str, int]] = []
+        unnamed = dict.fromkeys(provisions)
+        links = Provision.products.through.objects.order_by().values_list(
+            "provision", "productcategory__code"
+        )
+        for provision, product in links.iterator(chunk_size=5000):
+            if found := provisions.get(provision):
+                position, stage, depth, commitment = found
+                unnamed.pop(provision, None)
+                reached.append((Reached(stage, depth, commitment, product), position))
+                for_product.append((product, position))
+        for provision in unnamed:
+            position, stage, depth, commitment = provisions[provision]
+            reached.append((Reached(stage, depth, commitment, ""), position))
+        scope = Agreement.products.through.objects.order_by().values_list(
+            "agreement", "productcategory__code"
+        )
+        for agreement, product in scope.iterator(chunk_size=5000):
+            if agreement in self.position:
+                for_product.append((product, self.position[agreement]))
+        self.reached = self._gathered(reached)
+        self.products = self._gathered(for_product)
+
+    def _gathered(self, pairs: Iterable[tuple[Any, int]]) -> dict[Any, int]:
+        """Value -> the bitmap of the positions it comes with."""
+        positions = defaultdict(list)
+        for value, position in pairs:
+            positions[value].append(position)
+        return {value: self._bitmap(found) for value, found in positions.items()}
+
+    def _bitmap(self, positions: Iterable[int]) -> int:
+        bits = bytearray(len(self.ids) // 8 + 1)
+        for position in positions:
+            bits[position >> 3] |= 1 << (position & 7)
+        return int.from_bytes(bits, "little")
+
+    def _on(self, day: datetime.date) -> "_Day":
+        statuses = Agreement.objects.register().with_status(day).order_by()
+        by_status = self._gathered(
+            (status, self.position[pk])
+            for pk, status in statuses.values_list("pk", "status").iterator(chunk_size=5000)
+            if pk in self.position
+        )
+        present = dict(self.participants)
+        for key, position, joined, left in self._absences:
+            if (joined and joined > day) or (left and left <= day):
+                present[key] &= ~(1 << position)
+        return _Day(by_status, present)
+
+    def count_by_stage(self) -> dict[str, int]:
+        """Stage -> number of agreements with a provision there that is not an exclusion."""
+        found: dict[str, int] = defaultdict(int)
+        for reached, bitmap in self.reached.items():
+            found[reached.stage] |= bitmap
+        return {stage: bitmap.bit_count() for stage, bitmap in found.items() if stage}
+
+    def answer(
+        self, asked: Mapping[str, Any], day: datetime.date, past_day: datetime.date | None
+    ) -> Answer:
+        """The agreements that answer, in order, and the counts of every facet.
+
+        ``asked`` is the cleaned data of ``AgreementFilterSet``; ``day`` is the day of statuses,
+        ``past_day`` the day asked for, if one was.
+        """
+        present = self.on(past_day).participants if past_day else self.participants
+        chosen = asked["participant"]
+        every = bool(asked["participant_match"] and chosen)
+        countries = self._countries(present, eu_members(day) if asked["eu_members"] else set())
+        statuses = self.on(day).statuses
+        reached = {
+            name: asked[name] for name in ("stage", "depth", "commitment", "product") if asked[name]
+        }
+        plain = {
+            "participant": (_all if every else _any)(present, chosen) if chosen else None,
+            "country": _any(countries, asked["country"]) if asked["country"] else None,
+            "type": _any(self.types, asked["type"]) if asked["type"] else None,
+            "status": _any(statuses, asked["status"]) if asked["status"] else None,
+            "reached": self._reaching(reached) if reached else None,
+        }
+        limits, in_title = self._limits(asked, past_day)
+
+        def without(facet: str) -> int:
+            others = (bits for name, bits in plain.items() if name != facet and bits is not None)
+            return reduce(and_, others, limits)
+
+        bitmap = without("")
+        counts = {
+            # All of several: a value's count is what choosing it as well would leave.
+            "participant": _counted(present, bitmap if every else without("participant")),
+            "country": _counted(countries, without("country")),
+            "type": _counted(self.types, without("type")),
+            "status": _counted(statuses, without("status")),
+            **self._reached_counts(reached, without("reached")),
+        }
+        return Answer(bitmap, self._ordered(bitmap, asked["sort"], in_title), counts)
+
+    def _limits(
+        self, asked: Mapping[str, Any], past_day: datetime.date | None
+    ) -> tuple[int, int | None]:
+        """What words and days leave, and the bitmap of title hits if words were searched."""
+        limits, in_title = self.everything, None
+        if past_day:
+            limits &= self._bitmap(self.known_from.until(past_day))
+        if asked["signed_after"]:
+            limits &= self._bitmap(self.signed_from.since(asked["signed_after"].earliest))
+        if asked["signed_before"]:
+            limits &= self._bitmap(self.signed_until.until(asked["signed_before"].latest))
+        if asked["q"]:
+            limits &= self._found(asked["q"], "all_terms")
+            in_title = self._found(asked["q"], "title_terms")
+        return limits, in_title
+
+    def _found(self, text: str, column: str) -> int:
+        ids = search.found_ids(text, column)
+        position = self.position
+        return self._bitmap(position[pk] for pk in ids if pk in position)
+
+    def _countries(self, present: Mapping[str, int], counted_as_eu: set[str]) -> dict[str, int]:
+        countries: dict[str, int] = defaultdict(int)
+        for agency in self.agencies:
+            countries[agency.jurisdiction] |= present.get(agency.key, 0)
+        countries.pop("", None)
+        if counted_as_eu:
+            countries[EU] |= _any(countries, counted_as_eu)
+        return countries
+
+    def _reaching(self, chosen: Mapping[str, Sequence[str]]) -> int:
+        """The agreements one of whose provisions meets every choice; for a product alone, also
+        those whose scope names it."""
+        if set(chosen) == {"product"}:
+            return _any(self.products, chosen["product"])
+        return reduce(or_, (bitmap for _, bitmap in self._meeting(chosen)), 0)
+
+    def _meeting(self, chosen: Mapping[str, Sequence[str]]) -> Iterator[tuple[Reached, int]]:
+        wanted = [(Reached._fields.index(name), set(values)) for name, values in chosen.items()]
+        for reached, bitmap in self.reached.items():
+            if all(reached[index] in values for index, values in wanted):
+                yield reached, bitmap
+
+    def _reached_counts(
+        self, chosen: Mapping[str, Sequence[str]], others: int
+    ) -> dict[str, dict[str, int]]:
+        counts = {}
+        for index, name in enumerate(Reached._fields):
+            rest = {other: values for other, values in chosen.items() if other != name}
+            if name == "product" and not rest:
+                counts[name] = _counted(self.products, others)
+                continue
+            found: dict[str, int] = defaultdict(int)
+            for reached, bitmap in self._meeting(rest):
+                found[reached[index]] |= bitmap
+            counts[name] = _counted(found, others)
+        return counts
+
+    def _ordered(self, bitmap: int, order: str, in_title: int | None) -> list[int]:
+        if order in self.orders:
+            flags = self._flags(bitmap)
+            sequence = self.orders[order]
+            positions = compress(sequence, map(flags.__getitem__, sequence))
+        elif in_title is not None and not order:
+            first, rest = bitmap & in_title, bitmap & ~in_title
+            return self._ordered(first, "newest", None) + self._ordered(rest, "newest", None)
+        else:
+            return list(compress(self.ids, self._flags(bitmap)))
+        return [self.ids[position] for position in positions]
+
+    def _flags(self, bitmap: int) -> bytes:
+        """One byte a position, 1 where the bit is set."""
+        width = len(self.ids)
+        return f"{bitmap:0{width}b}".encode()[::-1].translate(_FLAGS) if width else b""
+
+
+class _Day(NamedTuple):
+    """What differs from day to day."""
+
+    statuses: dict[str, int]
+    participants: dict[str, int]
+
+
+class _Dated:
+    """Positions by a date of theirs."""
+
+    def __init__(self, pairs: Iterable[tuple[datetime.date, int]]) -> None:
+        pairs = sorted(pairs)
+        self.days = [day for day, _ in pairs]
+        self.positions = [position for _, position in pairs]
+
+    def since(self, day: datetime.date) -> list[int]:
+        return self.positions[bisect_left(self.days, day) :]
+
+    def until(self, day: datetime.date) -> list[int]:
+        return self.positions[: bisect_right(self.days, day)]
+
+
+def _any(bitmaps: Mapping[str, int], values: Iterable[str]) -> int:
+    return reduce(or_, (bitmaps.get(value, 0) for value in values), 0)
+
+
+def _all(bitmaps: Mapping[str, int], values: Iterable[str]) -> int:
+    return reduce(and_, (bitmaps.get(value, 0) for value in values))
+
+
+def _counted(bitmaps: Mapping[str, int], among: int) -> dict[str, int]:
+    return {value: (bitmap & among).bit_count() for value, bitmap in bitmaps.items()}
+
+
+_lock = threading.Lock()
+_current: Facets | None = None
+
+
+def current() -> Facets:
+    """The bitmaps of the register's present edition, built if need be."""
+    global _current
+    edition = Edition.current()
+    found = _current
+    if found is None or found.edition != edition:
+        with _lock:
+            found = _current
+            if found is None or found.edition != edition:
+                found = _current = Facets(edition)
+    return found
