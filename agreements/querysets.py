@@ -72,6 +72,11 @@ class AgencyQuerySet(models.QuerySet[Any]):
         ]
         return self.filter(reduce(or_, named))
 
+    def counting_agreements(self) -> "AgencyQuerySet":
+        """Annotate ``agreements``: in how many published agreements each takes part."""
+        published = Q(participations__agreement__state=PublicationState.PUBLISHED)
+        return self.annotate(agreements=Count("participations", filter=published, distinct=True))
+
     def _rows(self, link: str) -> models.QuerySet:
         reverse: Any = self.model._meta.get_field(link)
         return reverse.related_model._default_manager.all()

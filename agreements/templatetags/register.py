@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django import template
@@ -64,10 +65,8 @@ def timeline(agreement: Agreement, day: datetime.date) -> Life:
     signed_on: Any = agreement.signed_on
     if signed_on:
         events.insert(0, Event(signed_on, "Signed", None))
-    dated = sorted(
-        (event for event in events if event.date),
-        key=lambda event: (event.date.earliest, event.date.latest),
-    )
+    days = [((event.date.earliest, event.date.latest), event) for event in events if event.date]
+    dated = [event for _, event in sorted(days, key=itemgetter(0))]
     return Life(
         [event for event in dated if not after(event.date, day)],
         [event for event in dated if after(event.date, day)],
@@ -139,6 +138,7 @@ def by_source(rows: Iterable[Evidence]) -> list[tuple[Source | None, list[Eviden
 def supports(agreement: Agreement, source: Source) -> list[tuple[str, str]]:
     """What a source is the receipt for: words and the anchor on the page, each once, in the order
     of the page."""
+    facts: list[tuple[str, str, Any]]
     facts = [(p.area.name, f"provision-{p.position}", p) for p in agreement.provisions.all()]
     facts += [(m.get_kind_display(), "life", m) for m in _milestones(agreement)]
     facts += [("Outcomes", "outcomes", o) for o in agreement.outcomes.all()]
