@@ -96,7 +96,7 @@ def drawing(edges: Iterable[tuple[Node, Node]]) -> Drawing[Node]:
     """The layers of ``edges`` from left to right, earliest first.
 
     An edge that passes a layer by has a passage of its own there, so that no line runs behind a
-    box it does not belong to.
+    box it does not belong to. Layers begin at the top: on a phone the first is not lost in a void.
     """
     found = layered(edges)
     layer_of = {node: n for n, layer in enumerate(found.layers) for node in layer}
@@ -109,7 +109,7 @@ def drawing(edges: Iterable[tuple[Node, Node]]) -> Drawing[Node]:
     tallest = max(heights, default=0)
     middle: dict[tuple[int, tuple[Node, ...]], int] = {}
     for n, column in enumerate(columns):
-        y = (tallest - heights[n]) // 2 + _EDGE
+        y = _EDGE
         for item in column:
             middle[n, item] = y + _height(item) // 2
             y += _height(item) + _GAP_DOWN
@@ -145,6 +145,10 @@ def _left(layer: int) -> int:
 
 def _words(name: str) -> tuple[str, ...]:
     """A name in at most three lines; Chinese, Japanese and Korean characters are twice as wide."""
-    wide = any(unicodedata.east_asian_width(character) in "WF" for character in name)
-    length = _LINE_LENGTH // 2 if wide else _LINE_LENGTH
-    return tuple(textwrap.wrap(name, length, max_lines=_LINES, placeholder="…"))
+    if any(unicodedata.east_asian_width(character) in "WF" for character in name):
+        half = _LINE_LENGTH // 2
+        whole = [name[start : start + half] for start in range(0, len(name), half)]
+        if len(whole) > _LINES:
+            whole[_LINES - 1] = whole[_LINES - 1][:-1] + "…"
+        return tuple(whole[:_LINES])
+    return tuple(textwrap.wrap(name, _LINE_LENGTH, max_lines=_LINES, placeholder="…"))

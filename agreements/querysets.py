@@ -205,13 +205,14 @@ class AgreementQuerySet(models.QuerySet[Any]):
         relations = self._rows("relations").filter(
             Q(target__isnull=True) | Q(target__in=self), agreement__in=self
         )
+        oldest = (F("agreement__signed_on_earliest").asc(nulls_last=True), "kind", "pk")
         found: dict[int, Any] = {}
         back = on = reached_back = reached_on = {agreement.pk}
         for _ in range(STEPS):
             if not back and not on:
                 break
             step = relations.filter(Q(agreement__in=back) | Q(target__in=on))
-            rows = list(step.select_related("agreement", "target", "source"))
+            rows = list(step.select_related("agreement", "target", "source").order_by(*oldest))
             found |= {row.pk: row for row in rows}
             back = {row.target_id for row in rows if row.agreement_id in back} - reached_back
             on = {row.agreement_id for row in rows if row.target_id in on} - reached_on
