@@ -148,6 +148,19 @@ def test_sources_that_speak_on_one_point_stand_side_by_side(client, sourced):
     assert 'href="#notes"' in response.content.decode()
 
 
+def test_a_fact_on_which_several_sources_speak_leads_to_all_they_say(client, sourced):
+    html = page(client, sourced.slug).content.decode()
+    assert html.count('href="#evidence-signed_at"') == 3  # the fact, and each of the two sources
+    assert "compare" in section(page(client, sourced.slug), "facts")
+
+
+def test_provisions_typed_without_a_position_each_have_an_anchor(client):
+    made = make.agreement(provisions=[{}, {"area": "joint-assessment"}])
+    html = page(client, made.slug).content.decode()
+    anchors = re.findall(r'id="(provision-\d+)"', html)
+    assert len(set(anchors)) == 2
+
+
 def test_a_source_leads_back_to_what_it_supports(client, sourced):
     response = page(client, sourced.slug)
     listed = section(response, "sources")
@@ -256,6 +269,17 @@ def test_many_participants_stand_by_role_and_those_who_left_apart():
         ("Party", 9),
         ("Not surely taking part on 1 January 2001", 1),
     ]
+
+
+def test_the_first_facts_name_those_who_took_part_on_the_day(client):
+    one, other = make.agency(acronym="ONE"), make.agency(acronym="OTHER")
+    made = make.agreement(signed_on="2000", participants=[one, other])
+    made.participations.filter(agency=other).update(left_on="2005", left_on_earliest="2005-01-01")
+    for day, named in (("2010-01-01", ["ONE"]), ("2001-01-01", ["ONE", "OTHER"])):
+        response = page(client, made.slug, f"?as_of={day}")
+        assert [p.agency.acronym for p in response.context["participants"]] == named
+        key_facts = words(response).partition("Participants")[2].partition("Takes effect")[0]
+        assert ("OTHER" in key_facts) == ("OTHER" in named)
 
 
 def test_members_of_project_orbis_who_joined_later(client):

@@ -139,7 +139,7 @@ def supports(agreement: Agreement, source: Source) -> list[tuple[str, str]]:
     """What a source is the receipt for: words and the anchor on the page, each once, in the order
     of the page."""
     facts: list[tuple[str, str, Any]]
-    facts = [(p.area.name, f"provision-{p.position}", p) for p in agreement.provisions.all()]
+    facts = [(p.area.name, f"provision-{p.pk}", p) for p in agreement.provisions.all()]
     facts += [(m.get_kind_display(), "life", m) for m in _milestones(agreement)]
     facts += [("Outcomes", "outcomes", o) for o in agreement.outcomes.all()]
     facts += [("Related agreements", "lineage", r) for r in agreement.public_relations]

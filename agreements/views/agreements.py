@@ -76,6 +76,7 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "as_of": as_of,
         "day": day,
         "ruling": agreement.ruling_on(day),
+        "participants": agreement.participations_on(day),
         "grid": grid,
         "staged": [(row.stage, row.whole.provisions) for row in grid.rows if row.whole.provisions],
         "provisions": agreement.provisions.all(),
