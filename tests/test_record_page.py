@@ -154,6 +154,11 @@ def test_a_fact_on_which_several_sources_speak_leads_to_all_they_say(client, sou
     assert "compare" in section(page(client, sourced.slug), "facts")
 
 
+def test_one_source_of_a_fact_is_named_once(client):
+    text = words(page(client, "fda-swissmedic-mra-2023"))
+    assert "Entered into force: 27 July 2023 source [1] Term" in text
+
+
 def test_provisions_typed_without_a_position_each_have_an_anchor(client):
     made = make.agreement(provisions=[{}, {"area": "joint-assessment"}])
     html = page(client, made.slug).content.decode()

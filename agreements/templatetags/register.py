@@ -122,6 +122,13 @@ def receipts_on(agreement: Agreement, topic: str) -> list[Evidence]:
     return list({(_source_number(row), row.locator): row for row in reversed(told)}.values())[::-1]
 
 
+@register.filter
+def own_source(milestone: Milestone, topic: str) -> Source | None:
+    """The source of an event, unless a statement on ``topic`` beside it already names it."""
+    named = {row.source_id for row in receipts_on(milestone.agreement, topic)}
+    return None if milestone.source_id in named else milestone.source
+
+
 def _source_number(row: Any) -> int:
     """The number of a row's source; 0 where none is recorded."""
     return row.source.number if row.source else 0
