@@ -11,6 +11,7 @@ from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, Subquery,
 from django.db.models.functions import Coalesce, Collate
 
 from . import search
+from .lineage import STEPS
 from .status import MARKS, OPENING, TERM_SETTING, MilestoneKind, Status
 
 
@@ -71,6 +72,11 @@ class AgencyQuerySet(models.QuerySet[Any]):
             )
         ]
         return self.filter(reduce(or_, named))
+
+    def counting_agreements(self) -> "AgencyQuerySet":
+        """Annotate ``agreements``: in how many published agreements each takes part."""
+        published = Q(participations__agreement__state=PublicationState.PUBLISHED)
+        return self.annotate(agreements=Count("participations", filter=published, distinct=True))
 
     def _rows(self, link: str) -> models.QuerySet:
         reverse: Any = self.model._meta.get_field(link)
@@ -193,6 +199,30 @@ class AgreementQuerySet(models.QuerySet[Any]):
             in_title=Case(When(pk__in=in_title, then=Value(1)), default=Value(0))
         )
 
+    def lineage_of(self, agreement: Any) -> list[Any]:
+        """The relations by which ``agreement`` comes from others and others come from it.
+
+        Followed ``lineage.STEPS`` steps each way, in one query a step. Both ends are among these
+        agreements, unless the other one is known by its title only.
+        """
+        relations = self._rows("relations").filter(
+            Q(target__isnull=True) | Q(target__in=self), agreement__in=self
+        )
+        oldest = (F("agreement__signed_on_earliest").asc(nulls_last=True), "kind", "pk")
+        found: dict[int, Any] = {}
+        back = on = reached_back = reached_on = {agreement.pk}
+        for _ in range(STEPS):
+            if not back and not on:
+                break
+            step = relations.filter(Q(agreement__in=back) | Q(target__in=on))
+            rows = list(step.select_related("agreement", "target", "source").order_by(*oldest))
+            found |= {row.pk: row for row in rows}
+            back = {row.target_id for row in rows if row.agreement_id in back} - reached_back
+            on = {row.agreement_id for row in rows if row.target_id in on} - reached_on
+            back.discard(None)
+            reached_back, reached_on = reached_back | back, reached_on | on
+        return list(found.values())
+
     def newest_first(self) -> "AgreementQuerySet":
         """By date of signature, undated last; a total order, the same on both databases."""
         return self.order_by(
@@ -221,9 +251,12 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """Everything a record holds, in a fixed number of queries."""
         return self.prefetch_related(*self.model.RELATED)
 
+    def _rows(self, name: str) -> models.QuerySet:
+        reverse: Any = self.model._meta.get_field(name)
+        return reverse.related_model._default_manager.all()
+
     def _related(self, name: str) -> models.QuerySet:
-        related = self.model._meta.get_field(name).related_model
-        return related._default_manager.filter(agreement=OuterRef("pk"))
+        return self._rows(name).filter(agreement=OuterRef("pk"))
 
     def _reaching(self) -> models.QuerySet:
         """The provisions of an agreement that are not exclusions."""

@@ -102,17 +102,41 @@ class Dated(Protocol):
     def until(self) -> PartialDate | None: ...
 
 
+#: How a deciding event is told after the name of the status. ``{when}`` is "on 27 July 2023", "in
+#: May 2010" or "on a day that is not stated". A status that its event names needs no "because".
+WORKING: dict[MilestoneKind, str] = {
+    _K.NEGOTIATION_OPENED: "because negotiation opened {when}",
+    _K.PROPOSED: "because it was proposed {when}",
+    _K.ENTERED_INTO_FORCE: "because it entered into force {when}",
+    _K.IN_OPERATION: "because it began operating {when}",
+    _K.REPORTED_IN_EFFECT: "because it was reported to be in effect {when}",
+    _K.PROVISIONALLY_APPLIED: "because its provisional application began {when}",
+    _K.SUSPENDED: "{when}",
+    _K.EXPIRED: "{when}",
+    _K.SUPERSEDED: "{when}",
+    _K.TERMINATED: "{when}",
+    _K.ABANDONED: "because it was abandoned {when}, before it took effect",
+}
+
+
 @dataclass(frozen=True)
 class Ruling:
     """A status and its working.
 
-    ``milestone`` is the event that decided, None where the signature or the absence of facts did;
-    ``because`` is a sentence the page prints.
+    ``working`` continues the name of the status: "because it entered into force on 27 July 2023".
+    ``milestone`` is the event that decided, None where the signature or the absence of facts did.
+    ``caveat`` is a sentence on what the working does not settle, or empty.
     """
 
     status: Status
-    because: str
+    working: str
     milestone: Dated | None = None
+    caveat: str = ""
+
+    @property
+    def because(self) -> str:
+        """Status and working as one sentence, then the caveat."""
+        return f"{self.status.label} {self.working}. {self.caveat}".rstrip()
 
 
 def counts_from(milestone: Dated, signed_on: PartialDate | None) -> datetime.date:
@@ -132,8 +156,9 @@ def status_on(
     end is recorded; it is suspended unless resumed on or after that day; in effect, provisionally
     applied or signed by what has happened by then; under negotiation if only that is recorded.
     """
-    past = sorted(((counts_from(m, signed_on), m) for m in milestones), key=lambda pair: pair[0])
-    past = [(counted, m) for counted, m in past if counted <= day]
+    told = sorted(((counts_from(m, signed_on), m) for m in milestones), key=lambda pair: pair[0])
+    past = [(counted, m) for counted, m in told if counted <= day]
+    later = [m for counted, m in told if counted > day]
 
     def last(mark: str) -> tuple[datetime.date, Dated] | None:
         return next((pair for pair in reversed(past) if pair[1].kind in MARKS[mark]), None)
@@ -148,11 +173,13 @@ def status_on(
         return _ruling(Status.SUPERSEDED, found[1])
     if expired := stands("expired", "renewed"):
         return _ruling(Status.EXPIRED, expired)
-    if lapsed := _lapsed_term(day, [m for _, m in past]):
+    if term := _lapsed_term(day, [m for _, m in past]):
+        until, lapsed = term
         return Ruling(
             Status.TERM_LAPSED,
-            f"The stated term ended: {lapsed.until}. No renewal is recorded.",
+            f"because no renewal is recorded after the stated term, which ended {_when(until)}",
             lapsed,
+            _counted_from(until, "first"),
         )
     if suspended := stands("suspended", "resumed"):
         return _ruling(Status.SUSPENDED, suspended)
@@ -161,29 +188,50 @@ def status_on(
     if found := last("provisional"):
         return _ruling(Status.PROVISIONALLY_APPLIED, found[1])
     if signed_on and signed_on.earliest <= day:
-        return Ruling(Status.SIGNED, f"Signed: {signed_on}. No date of effect is stated.")
+        return Ruling(Status.SIGNED, _when(signed_on), caveat=_no_effect_yet(later))
     if found := last("negotiated"):
         return _ruling(Status.UNDER_NEGOTIATION, found[1])
     return Ruling(
-        Status.NOT_KNOWN, "No date of signature or of effect is recorded on or before this day."
+        Status.NOT_KNOWN,
+        "because no date of signature or of effect is recorded on or before this day",
     )
 
 
-def _lapsed_term(day: datetime.date, past: list[Dated]) -> Dated | None:
-    """The milestone whose stated end was the last to pass, if no later end is open."""
+def _lapsed_term(day: datetime.date, past: list[Dated]) -> tuple[PartialDate, Dated] | None:
+    """The stated end that was the last to pass and its milestone, if no later end is open."""
     terms = [(m.until, m) for m in past if m.until and m.kind in TERM_SETTING]
     if not terms or any(m.kind in MARKS["renewed"] and m.until is None for m in past):
         return None
-    until, milestone = max(terms, key=lambda term: term[0].earliest)
-    return milestone if until.earliest < day else None
+    last = max(terms, key=lambda term: term[0].earliest)
+    return last if last[0].earliest < day else None
 
 
 def _ruling(status: Status, milestone: Dated) -> Ruling:
-    label = MilestoneKind(milestone.kind).label
-    if milestone.date is None:
-        return Ruling(status, f"{label}, on a day that is not stated.", milestone)
-    because = f"{label}: {milestone.date}."
-    if milestone.date.precision != "day":
-        end = "last" if milestone.kind in OPENING else "first"
-        because += f" The day is not stated; the {end} day it can mean is counted."
-    return Ruling(status, because, milestone)
+    end = "last" if milestone.kind in OPENING else "first"
+    return Ruling(
+        status,
+        WORKING[MilestoneKind(milestone.kind)].format(when=_when(milestone.date)),
+        milestone,
+        _counted_from(milestone.date, end),
+    )
+
+
+def _when(date: PartialDate | None) -> str:
+    """A date as a sentence tells it."""
+    if date is None:
+        return "on a day that is not stated"
+    return f"on {date}" if date.precision == "day" else f"in {date}"
+
+
+def _counted_from(date: PartialDate | None, end: str) -> str:
+    """Which day of a date known in part the rule counts; empty where there is nothing to say."""
+    if date is None or date.precision == "day":
+        return ""
+    return f"The day is not stated; the {end} day it can mean is counted."
+
+
+def _no_effect_yet(later: list[Dated]) -> str:
+    """Why a signed agreement is no more than that."""
+    if any(m.kind in MARKS["effective"] | MARKS["provisional"] for m in later):
+        return "Its effect counts from a later day."
+    return "No date of effect is stated."

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 
 import pytest
@@ -25,7 +26,7 @@ PAGES = [
     "/agreements/mhlw-thai-fda-moc-2018/",
     "/agreements/fda-swissmedic-mra-2023/",
     "/agencies/",
-    "/agencies/hsa/",
+    "/agencies/mhlw/",
     "/about/",
     "/nowhere/",
 ]
@@ -98,6 +99,17 @@ def test_no_page_scrolls_sideways_on_a_narrow_screen(visit):
         page = visit(path, width=320)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 320, (path, wide)
+
+
+def test_the_reference_record_prints_on_two_pages_with_its_links_spelled_out(visit):
+    page = visit("/agreements/hsa-mhlw-moc-2026/")
+    printed = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
+    page = visit("/agreements/fda-swissmedic-mra-2023/")
+    page.emulate_media(media="print")
+    source = "document.querySelector('#source-1 a[rel=external]')"
+    shown = page.evaluate(f"getComputedStyle({source}, '::after').content")
+    assert page.evaluate(f"{source}.href") in shown
 
 
 def test_a_phone_finds_the_reference_record_by_keyboard_without_javascript(visit):

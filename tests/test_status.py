@@ -8,7 +8,14 @@ import pytest
 
 from agreements.dates import PartialDate, to_partial_date
 from agreements.models import Agreement, Milestone
-from agreements.status import MARKS, MilestoneKind, Status, status_on
+from agreements.status import (
+    MARKS,
+    UNDATED_ALLOWED,
+    WORKING,
+    MilestoneKind,
+    Status,
+    status_on,
+)
 
 TODAY = datetime.date(2026, 11, 24)
 
@@ -102,8 +109,65 @@ def test_the_working_names_the_fact_that_decided():
     in_force = event("entered_into_force", "2023-07-27")
     ruling = told(TODAY, "2023-01-12", in_force, event("announced", "2023-01-20"))
     assert ruling.milestone is in_force
-    assert ruling.because == "Entered into force: 27 July 2023."
+    assert ruling.because == "In effect because it entered into force on 27 July 2023."
     assert "No date of effect is stated" in told(TODAY, "2026-04-20").because
+
+
+PRECISIONS = [
+    ("2010-05-13", "on 13 May 2010", False),
+    ("2010-05", "in May 2010", True),
+    ("2010", "in 2010", True),
+    (None, "on a day that is not stated", False),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "date", "when", "caveat"),
+    [
+        (kind, *precision)
+        for kind in WORKING
+        for precision in PRECISIONS
+        if precision[0] or kind in UNDATED_ALLOWED
+    ],
+)
+def test_the_working_is_a_sentence_for_every_deciding_kind_and_precision(kind, date, when, caveat):
+    ruling = told(TODAY, None, event(kind, date))
+    label = ruling.status.label
+    working, _, rest = ruling.because.partition(".")
+    assert working in {f"{label} {words.format(when=when)}" for words in WORKING.values()}
+    assert when in working
+    assert bool(rest) is caveat
+    assert rest.startswith(" The day is not stated") or not rest
+
+
+def test_the_working_of_each_way_a_record_can_stand():
+    def because(signed_on, *events, day=TODAY):
+        return told(day, signed_on, *(event(*e) for e in events)).because
+
+    assert because("2003", ("suspended", "2007-07-16")) == "Suspended on 16 July 2007."
+    assert because("2003", ("expired", None)) == "Expired on a day that is not stated."
+    assert because(None, ("proposed", "2008-04-16")) == (
+        "Under negotiation because it was proposed on 16 April 2008."
+    )
+    assert because("2003-12-10", ("abandoned", "2014-11-20")) == (
+        "Terminated because it was abandoned on 20 November 2014, before it took effect."
+    )
+    assert because("2013-02-02", ("term_set", None, "2018-02-02")) == (
+        "Term lapsed – renewal not confirmed because no renewal is recorded after the stated term, "
+        "which ended on 2 February 2018."
+    )
+    assert because("2026-04-20") == "Signed on 20 April 2026. No date of effect is stated."
+    assert because(None).startswith("Not known because no date of signature or of effect")
+
+
+def test_before_its_effect_counts_a_signed_agreement_does_not_say_that_no_date_is_stated():
+    ruling = told(on("2024-05-15"), "2024-02-26", event("entered_into_force", "2024-05"))
+    assert ruling.because == "Signed on 26 February 2024. Its effect counts from a later day."
+
+
+def test_every_kind_that_can_decide_has_its_words():
+    undoing = MARKS["renewed"] | MARKS["resumed"]
+    assert set(WORKING) == set().union(*MARKS.values()) - undoing
 
 
 def test_effect_before_signature_is_odd_and_is_told_as_it_is():

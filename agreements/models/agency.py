@@ -1,5 +1,8 @@
 """The bodies that take part in agreements, and the names they have borne."""
 
+import datetime
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.urls import reverse
@@ -75,6 +78,30 @@ class Agency(models.Model):
     def short_name(self) -> str:
         """The acronym where there is one, else the name."""
         return self.acronym or self.name
+
+    @property
+    def above(self) -> list["Agency"]:
+        """What it belongs to, directly or through others, the nearest first."""
+        chain: list[Agency] = []
+        parent = self.parent
+        while parent and parent not in chain:
+            chain.append(parent)
+            parent = parent.parent
+        return chain
+
+    @property
+    def names_in_time(self) -> list["AgencyName"]:
+        """Its other names, former ones first; in each kind by the days they were used, as far as
+        these are known, then as they are spelled."""
+        kinds = AgencyNameKind.values
+
+        def place(name: "AgencyName") -> tuple[int, bool, datetime.date, bool, str]:
+            # Any: the stubs take a PartialDateField for the CharField it stores.
+            used: Any = name.used_from or name.used_until
+            first = used.earliest if used else datetime.date.max
+            return (kinds.index(name.kind), not used, first, bool(name.used_from), name.name)
+
+        return sorted(self.names.all(), key=place)
 
     def clean(self) -> None:
         """Refuse a chain of parents that comes back to this agency."""

@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from ..dates import PartialDateField
-from .agency import Agency
+from ..dates import PartialDate, PartialDateField
+from .agency import Agency, AgencyNameKind
 from .agreement import Agreement
 from .columns import Line, SmallNumber
 
@@ -97,6 +97,27 @@ class Participation(models.Model):
         mean, leaving from the first."""
         joined = self.joined_on is None or self.joined_on.latest <= day
         return joined and (self.left_on is None or day < self.left_on.earliest)
+
+    @property
+    def former_name(self) -> str:
+        """The former name its agency surely bore when it signed or joined, else empty.
+
+        Sure is only a name whose first and last day are known and lie on either side of that day.
+        Worked out: what the instrument itself says stands in ``name_as_signed``.
+        """
+        day: PartialDate | None = self.signed_on or self.joined_on or self.agreement.signed_on
+        if day is None:
+            return ""
+        borne = [
+            former.name
+            for former in self.agency.names.all()
+            if former.kind == AgencyNameKind.FORMER
+            and former.used_from
+            and former.used_until
+            and former.used_from.latest <= day.earliest
+            and day.latest < former.used_until.earliest
+        ]
+        return borne[0] if len(borne) == 1 else ""
 
     def clean(self) -> None:
         """What the constraint says, for a form, which does not have the columns it compares."""

@@ -1,8 +1,10 @@
 """What the pages need to say of a record that the record does not say itself."""
 
+import datetime
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django import template
@@ -11,18 +13,43 @@ from django.forms import BaseForm, BoundField
 from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, Reach
 from ..dates import PartialDate
 from ..filters import AgreementFilterSet, Choice
-from ..models import Agreement, Evidence, EvidenceTopic, Milestone, Provision, RelationKind, Source
+from ..lineage import Drawing, drawing
+from ..models import (
+    Agreement,
+    Evidence,
+    EvidenceTopic,
+    Milestone,
+    Participation,
+    ParticipationRole,
+    Provision,
+    Relation,
+    RelationKind,
+    Source,
+)
 from ..status import MARKS, counts_from
 
 register = template.Library()
 
+#: Beyond this number the participants are listed by role.
+MANY_PARTICIPANTS = 6
+
 
 class Event(NamedTuple):
-    """One line of the timeline. ``milestone`` is None for the signature."""
+    """One line of the timeline. ``milestone`` is None for the signature; ``ends`` where the line
+    is the stated end of the term that the milestone began."""
 
     date: PartialDate | None
     words: str
     milestone: Milestone | None
+    ends: bool = False
+
+
+class Life(NamedTuple):
+    """The events that had begun by a day, those after it, and those without a date."""
+
+    past: list[Event]
+    to_come: list[Event]
+    undated: list[Event]
 
 
 def _milestones(agreement: Agreement) -> list[Any]:
@@ -31,21 +58,33 @@ def _milestones(agreement: Agreement) -> list[Any]:
 
 
 @register.filter
-def timeline(agreement: Agreement) -> list[Event]:
-    """The signature and the milestones in the order of their days; an undated one comes last."""
-    events = [Event(m.date, m.get_kind_display(), m) for m in _milestones(agreement)]
+def timeline(agreement: Agreement, day: datetime.date) -> Life:
+    """The signature, the milestones and the stated ends of terms, in the order of their days."""
+    milestones = _milestones(agreement)
+    events = [Event(m.date, m.get_kind_display(), m) for m in milestones]
+    events += [Event(m.until, "Stated end of the term", m, True) for m in milestones if m.until]
     signed_on: Any = agreement.signed_on
     if signed_on:
         events.insert(0, Event(signed_on, "Signed", None))
-    return sorted(
-        events, key=lambda e: (e.date is None, e.date and (e.date.earliest, e.date.latest))
+    days = [((event.date.earliest, event.date.latest), event) for event in events if event.date]
+    dated = [event for _, event in sorted(days, key=itemgetter(0))]
+    return Life(
+        [event for event in dated if not after(event.date, day)],
+        [event for event in dated if after(event.date, day)],
+        [event for event in events if not event.date],
     )
 
 
 @register.filter
-def after(date: PartialDate | None, day: Any) -> bool:
+def after(date: PartialDate | None, day: datetime.date) -> bool:
     """Whether the whole of ``date`` lies after ``day``."""
     return date is not None and date.earliest > day
+
+
+@register.filter
+def perhaps_after(date: PartialDate, day: datetime.date) -> bool:
+    """Whether ``date`` may lie on either side of ``day``."""
+    return date.earliest <= day < date.latest
 
 
 @register.filter
@@ -77,10 +116,75 @@ def evidence_by_topic(agreement: Agreement) -> list[tuple[EvidenceTopic, list[Ev
 
 
 @register.filter
-def sources_on(agreement: Agreement, topic: str) -> list[Source]:
-    """The sources that speak on one topic, each once, by number."""
-    found = {row.source for row in agreement.evidence.all() if row.topic == topic and row.source}
-    return sorted(found, key=lambda source: source.number)
+def receipts_on(agreement: Agreement, topic: str) -> list[Evidence]:
+    """The statements on one topic that name their source, one for each place in a source."""
+    told = [row for row in agreement.evidence.all() if row.topic == topic and row.source]
+    told.sort(key=lambda row: (_source_number(row), row.pk))
+    return list({(_source_number(row), row.locator): row for row in reversed(told)}.values())[::-1]
+
+
+@register.filter
+def own_source(milestone: Milestone, topic: str) -> Source | None:
+    """The source of an event, unless a statement on ``topic`` beside it already names it."""
+    named = {row.source_id for row in receipts_on(milestone.agreement, topic)}
+    return None if milestone.source_id in named else milestone.source
+
+
+def _source_number(row: Any) -> int:
+    """The number of a row's source; 0 where none is recorded."""
+    return row.source.number if row.source else 0
+
+
+@register.filter
+def by_source(rows: Iterable[Evidence]) -> list[tuple[Source | None, list[Evidence]]]:
+    """The statements of each source together, by its number."""
+    ordered = sorted(rows, key=_source_number)
+    return [(said[0].source, said) for _, g in groupby(ordered, _source_number) if (said := [*g])]
+
+
+@register.filter
+def supports(agreement: Agreement, source: Source) -> list[tuple[str, str]]:
+    """What a source is the receipt for: words and the anchor on the page, each once, in the order
+    of the page."""
+    facts: list[tuple[str, str, Any]]
+    facts = [(p.area.name, f"provision-{p.pk}", p) for p in agreement.provisions.all()]
+    facts += [(m.get_kind_display(), "life", m) for m in _milestones(agreement)]
+    facts += [("Outcomes", "outcomes", o) for o in agreement.outcomes.all()]
+    facts += [("Related agreements", "lineage", r) for r in agreement.public_relations]
+    facts += [
+        (row.get_topic_display(), f"evidence-{row.topic}", row) for row in agreement.evidence.all()
+    ]
+    named = [(words, anchor) for words, anchor, row in facts if row.source_id == source.pk]
+    named += [
+        ("Outcomes", "outcomes")
+        for outcome in agreement.outcomes.all()
+        if outcome.reported_source_id == source.pk
+    ]
+    return list(dict.fromkeys(named))
+
+
+@register.filter
+def participant_groups(
+    agreement: Agreement, day: datetime.date
+) -> list[tuple[str, list[Participation]]]:
+    """The participants under headings: many by role, and last those who had not surely joined, or
+    may have left, by ``day``. A heading is empty where one list needs none."""
+    every = list(agreement.participations.all())
+    taking_part = agreement.participations_on(day)
+    if len(every) > MANY_PARTICIPANTS:
+        roles = [(r.label, [p for p in taking_part if p.role == r]) for r in ParticipationRole]
+        groups = [(label, rows) for label, rows in roles if rows]
+    else:
+        groups = [("", taking_part)] if taking_part else []
+    if others := [p for p in every if p not in taking_part]:
+        groups.append((f"Not surely taking part on {day:%-d %B %Y}", others))
+    return groups
+
+
+@register.filter
+def drawn(relations: Iterable[Relation]) -> Drawing:
+    """The drawing of a lineage; an agreement outside the register stands as its title."""
+    return drawing((each.target or each.target_title, each.agreement) for each in relations)
 
 
 @register.filter

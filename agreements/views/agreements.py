@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from ..exports import agreements_csv
 from ..filters import AgreementFilterSet
-from ..models import Agreement, Capacity, Relation
+from ..models import Agreement, Capacity
 from .parts import PAGE_SIZE, day_asked, page_number, ruled, vocabulary
 
 
@@ -71,16 +71,18 @@ def agreement_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Everything recorded about one agreement."""
     register = Agreement.objects.register()
-    agreement = get_object_or_404(register.with_related(), slug=slug)
+    related = register.with_related().prefetch_related("participations__agency__names")
+    agreement = get_object_or_404(related, slug=slug)
     as_of = day_asked(request)
+    day = as_of or timezone.localdate()
     grid = agreement.grid
-    told_from_the_other_side = Relation.objects.filter(
-        target=agreement, agreement__in=register
-    ).select_related("agreement")
+    lineage = register.lineage_of(agreement)
     context = {
         "agreement": agreement,
         "as_of": as_of,
-        "ruling": agreement.ruling_on(as_of or timezone.localdate()),
+        "day": day,
+        "ruling": agreement.ruling_on(day),
+        "participants": agreement.participations_on(day),
         "grid": grid,
         "staged": [(row.stage, row.whole.provisions) for row in grid.rows if row.whole.provisions],
         "provisions": agreement.provisions.all(),
@@ -89,7 +91,10 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
             for capacity in Capacity
             if (people := [p for p in agreement.signatories.all() if p.capacity == capacity])
         ],
-        "inverse_relations": told_from_the_other_side,
+        "lineage": lineage,
+        "relations": [r for r in lineage if r.agreement == agreement],
+        "inverse_relations": [r for r in lineage if r.target == agreement],
+        "further_relations": [r for r in lineage if agreement not in (r.agreement, r.target)],
         "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
     } | vocabulary()
     return render(request, "agreements/agreement_detail.html", context)
