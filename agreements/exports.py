@@ -22,6 +22,7 @@ from .models import (
     Agreement,
     CooperationArea,
     Evidence,
+    FormerSlug,
     Milestone,
     Outcome,
     Participation,
@@ -57,6 +58,7 @@ CHILDREN: dict[type[Model], dict[str, type[Model]]] = {
         "relations": Relation,
         "outcomes": Outcome,
         "evidence": Evidence,
+        "former_slugs": FormerSlug,
     },
 }
 
@@ -165,10 +167,19 @@ PUBLIC: dict[type[Model], tuple[str, ...]] = {
         *_SOURCED,
     ),
     Evidence: ("topic", "statement", "verbatim", *_SOURCED),
+    FormerSlug: ("slug",),
 }
 #: What a revision keeps besides: needed to restore a record, never public.
 STAFF: dict[type[Model], tuple[str, ...]] = {
-    Agreement: ("staff_notes", "state"),
+    Agreement: (
+        "staff_notes",
+        "state",
+        # A record that has these is not in the register; its page shows them, no document does.
+        "withdrawal_kind",
+        "withdrawal_reason",
+        "withdrawn_on",
+        "merged_into",
+    ),
     Source: ("file",),
 }
 #: Fields that leave the register in no form, and why.
