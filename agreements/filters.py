@@ -117,7 +117,7 @@ class AgreementFilterSet(django_filters.FilterSet):
         found: dict[str, list[str]] = {}
         for name in self.query:
             if name not in self.filters and name not in self.others:
-                found[_shown(name)] = ["There is no such filter."]
+                found[shown(name)] = ["There is no such filter."]
             elif len(self.query.getlist(name)) > 1 and name not in self._several:
                 found[name] = ["Give it once."]
         if not self.is_valid():
@@ -234,7 +234,7 @@ class AgreementFilterSet(django_filters.FilterSet):
         return urlencode(self._pairs)
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A parameter's name as it may stand in a message."""
     return name if len(name) <= 40 else name[:40] + "…"
 

@@ -37,8 +37,14 @@ def hidden_record(state):
     slug = f"{CANARY.lower()}-{state.replace('_', '-')}"
     agency = make.agency(name=f"{CANARY} Agency", acronym=CANARY)
     agreement = fill(
-        Agreement, slug=slug, instrument_type="moc", state=state, signed_on="2026-05-05"
+        Agreement,
+        slug=slug,
+        instrument_type="moc",
+        state=state,
+        signed_on="2026-05-05",
+        withdrawal_kind="published_in_error",
     )
+    agreement.former_slugs.create(slug=f"former-{slug}")
     source = make.source(agreement, title=CANARY, url=f"https://example.org/{CANARY}")
     Participation.objects.create(agreement=agreement, agency=agency, note=CANARY)
     fill(Signatory, agreement=agreement, capacity="signed")

@@ -272,12 +272,8 @@ class Agreement(models.Model):
                 self.former_slugs.filter(slug=self.slug).delete()
                 self.former_slugs.get_or_create(slug=left)
 
-    def _address_left(self) -> str | None:
-        """The public address that this save gives up, if it does."""
-        if not (self.pk and self.first_published_at):
-            return None
-        stored = Agreement.objects.filter(pk=self.pk).exclude(slug=self.slug)
-        return stored.values_list("slug", flat=True).first()
+    def get_absolute_url(self) -> str:
+        return reverse("agreement-detail", args=[self.slug])
 
     def clean(self) -> None:
         """Refuse an address that leads to another record, and a withdrawal told by halves."""
@@ -298,19 +294,17 @@ class Agreement(models.Model):
         if problems:
             raise ValidationError(problems)
 
-    def get_absolute_url(self) -> str:
-        return reverse("agreement-detail", args=[self.slug])
+    def _address_left(self) -> str | None:
+        """The public address that this save gives up, if it does."""
+        if not (self.pk and self.first_published_at):
+            return None
+        stored = Agreement.objects.filter(pk=self.pk).exclude(slug=self.slug)
+        return stored.values_list("slug", flat=True).first()
 
     @property
     def public(self) -> bool:
         """Whether the public may see this record."""
         return self.state == PublicationState.PUBLISHED
-
-    @property
-    def tombstone(self) -> bool:
-        """Whether its address says that it was withdrawn: it was public, and the reason is told."""
-        withdrawn = self.state == PublicationState.WITHDRAWN
-        return bool(withdrawn and self.first_published_at and self.withdrawal_kind)
 
     @property
     def signed_in(self) -> str:
