@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from .coverage import Commitment
 from .dates import PartialDate
 from .models import Agreement
 
@@ -104,6 +105,7 @@ def linked_data(agreement: Agreement, url: str, site_url: str) -> dict[str, Any]
     """The instrument as schema.org data. A CreativeWork: the type that claims nothing about its
     legal force."""
     signed_on: Any = agreement.signed_on
+    reaching = [p for p in agreement.provisions.all() if p.commitment != Commitment.EXCLUDED]
     work: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "CreativeWork",
@@ -111,12 +113,11 @@ def linked_data(agreement: Agreement, url: str, site_url: str) -> dict[str, Any]
         "url": url,
         "identifier": agreement.slug,
         "name": agreement.title,
-        "inLanguage": "en",
         "contributor": [
             {"@type": "Organization", "name": part.agency.name}
             for part in agreement.participations.all()
         ],
-        "about": list(dict.fromkeys(p.area.name for p in agreement.provisions.all())),
+        "about": list(dict.fromkeys(p.area.name for p in reaching)),
         "dateModified": version(agreement).isoformat(),
         "isPartOf": {"@type": "DataCatalog", "name": REGISTER_TITLE, "url": site_url},
     }
@@ -124,6 +125,8 @@ def linked_data(agreement: Agreement, url: str, site_url: str) -> dict[str, Any]
         work["description"] = agreement.summary
     if agreement.original_title:
         work["alternateName"] = agreement.original_title
+    if agreement.original_language:
+        work["inLanguage"] = agreement.original_language
     if signed_on and signed_on.precision == "day":
         work["dateCreated"] = signed_on.iso
     return work

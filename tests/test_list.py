@@ -284,6 +284,13 @@ QUERIES = {
     "/agreements/hsa-mhlw-moc-2026/": 26,
     "/agencies/made-up-busy/": 13,
     "/agreements.csv": 14,
+    "/agreements.json": 30,
+    "/agreements.atom": 12,
+    "/agreements.ics": 6,
+    "/agreements/hsa-mhlw-moc-2026.json": 23,
+    "/agreements/hsa-mhlw-moc-2026.bib": 22,
+    "/data/": 1,
+    "/sitemap.xml": 4,
 }
 
 
