@@ -97,8 +97,10 @@ def csl(agreement: Agreement, url: str, accessed: datetime.date) -> dict[str, An
 
 
 def csl_json(agreement: Agreement, url: str, accessed: datetime.date) -> str:
-    """The CSL-JSON document of one record: a list of one item."""
-    return json.dumps([csl(agreement, url, accessed)], ensure_ascii=False, indent=1) + "\n"
+    """The CSL-JSON document of one record: a list of one item, a variable a line."""
+    variables = csl(agreement, url, accessed).items()
+    lines = (f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in variables)
+    return "[\n {\n" + ",\n".join(lines) + "\n }\n]\n"
 
 
 def linked_data(agreement: Agreement, url: str, site_url: str) -> dict[str, Any]:
