@@ -52,7 +52,12 @@ def agreements_atom(
     for agreement in agreements.changed_last(FEED_LENGTH).with_listed():
         ruling = agreement.ruling_on(day)
         url = base_url + agreement.get_absolute_url()
-        stages = [row.stage.value for row in agreement.grid.rows if row.whole.deepest]
+        # With its commitment: a stage alone would let what is only intended pass for more.
+        stages = [
+            f"stage:{row.stage.value}:{reach.depth.value}:{reach.commitment.value}"
+            for row in agreement.grid.rows
+            for reach in row.whole.reaches
+        ]
         words = f"{ruling.status.label}. {ruling.because} {agreement.summary}"
         feed.add_item(
             title=printable(agreement.title),
@@ -62,7 +67,7 @@ def agreements_atom(
             unique_id=url,
             pubdate=agreement.first_published_at,
             updateddate=agreement.updated_at,
-            categories=[f"status:{ruling.status.value}", *(f"stage:{stage}" for stage in stages)],
+            categories=[f"status:{ruling.status.value}", *stages],
         )
     return feed.writeString("utf-8")
 

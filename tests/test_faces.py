@@ -75,6 +75,7 @@ def test_every_face_tells_the_same_status(client):
     records = page["agreements"]
     assert {r["slug"]: (r["status"], r["status_because"]) for r in records} == told
     assert page["day"] == "2011-01-01"
+    assert feed(client, query).findtext(ATOM + "title").endswith("agreements, as of 2011-01-01")
     for entry in feed(client, query).iter(ATOM + "entry"):
         slug = entry.findtext(ATOM + "id").rstrip("/").rpartition("/")[2]
         terms = [category.get("term") for category in entry.iter(ATOM + "category")]
@@ -229,7 +230,10 @@ def test_the_feed_is_a_whole_atom_feed(client):
         assert moment.fullmatch(entry.findtext(ATOM + "published"))
         assert entry.findtext(ATOM + "updated") == agreement.updated_at.isoformat()
         assert entry.findtext(ATOM + "summary")
-        assert "stage:manufacturing" in [c.get("term") for c in entry.iter(ATOM + "category")]
+        terms = [category.get("term") for category in entry.iter(ATOM + "category")]
+        assert any(term.startswith("stage:manufacturing:") for term in terms)
+        if agreement.slug == "hsa-mhlw-moc-2026":
+            assert "stage:manufacturing:reliance:intended" in terms
     assert len(ids) == len(set(ids)) > 2
 
 

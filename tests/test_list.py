@@ -260,6 +260,8 @@ class HostileQuestions(TestCase):
         query = dict(pairs)
         assert self.client.get("/agreements/", query).status_code in (200, 400, 404)
         assert self.client.get("/agreements.csv", query).status_code in (200, 400)
+        assert self.client.get("/agreements.atom", query).status_code in (200, 400)
+        assert self.client.get("/agreements.json", query).status_code in (200, 400, 404)
 
 
 def test_an_empty_register_says_nothing_yet_and_a_narrow_question_says_no_match(

@@ -75,6 +75,12 @@ def _address(request: HttpRequest, name: str, question: AgreementFilterSet, page
     return site_url(request) + reverse(name) + (f"?{query.removeprefix('&')}" if query else "")
 
 
+def _title(question: AgreementFilterSet) -> str:
+    """The question written back, with the day if it is not today's."""
+    words = question.sentence(question.qs.count())
+    return f"{words}, as of {question.past_day:%Y-%m-%d}" if question.past_day else words
+
+
 @_face
 def agreement_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The same agreements in the same order as the list, as one flat table."""
@@ -119,7 +125,7 @@ def agreement_atom(request: HttpRequest) -> HttpResponse:
         question.qs,
         question.day,
         base_url=site_url(request),
-        title=question.sentence(question.qs.count()),
+        title=_title(question),
         page_url=_address(request, "agreement-list", question),
         feed_url=_address(request, "agreement-atom", question),
     )
@@ -130,8 +136,9 @@ def agreement_atom(request: HttpRequest) -> HttpResponse:
 def agreement_ics(request: HttpRequest) -> HttpResponse:
     """When the agreements of the list fall due, as a calendar."""
     question = question_asked(request)
-    title = question.sentence(question.qs.count())
-    content = agreements_ics(question.qs, question.day, base_url=site_url(request), title=title)
+    content = agreements_ics(
+        question.qs, question.day, base_url=site_url(request), title=_title(question)
+    )
     return _file(content, "text/calendar; charset=utf-8", "agreements.ics")
 
 
