@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
@@ -19,6 +21,7 @@ from .models import (
     Agreement,
     CooperationArea,
     Evidence,
+    FormerSlug,
     Milestone,
     Outcome,
     Participation,
@@ -30,6 +33,7 @@ from .models import (
     Source,
 )
 from .models.columns import Line, Prose
+from .models.vocabulary import validate_code
 from .status import Status
 
 admin.site.site_title = "moctracker"
@@ -155,6 +159,34 @@ class EvidenceRows(_SourcedRows):
     verbose_name = "piece of evidence"
 
 
+class FormerSlugRows(_Rows):
+    model = FormerSlug
+
+
+class AgreementForm(forms.ModelForm):
+    """The record's own fields, and the one way to change an address that has been published."""
+
+    move_to = forms.CharField(
+        label="Move to another address",
+        max_length=120,
+        required=False,
+        validators=[validate_code],
+        help_text="Only if the present address is wrong. It will lead to the new one for good.",
+    )
+
+    def clean_move_to(self) -> str:
+        """Only what has been published is moved, and only to an address that is free."""
+        slug = self.cleaned_data["move_to"]
+        if not slug:
+            return slug
+        if not self.instance.first_published_at:
+            raise ValidationError("It has not been published: change its slug above.")
+        if Agreement.objects.filter(slug=slug).exclude(pk=self.instance.pk).exists():
+            raise ValidationError("Another record has this address.")
+        self.instance.slug = slug
+        return slug
+
+
 class StatusFilter(admin.SimpleListFilter):
     """Narrow the change list to agreements that stand in one status today."""
 
@@ -174,6 +206,7 @@ class StatusFilter(admin.SimpleListFilter):
 class AgreementAdmin(admin.ModelAdmin):
     """One form for the whole record, in the order in which an announcement tells it."""
 
+    form = AgreementForm
     formfield_overrides = _ROOM_TO_TYPE
     list_display = ["name", "state", "participants", "signed_on", "status_today", "deepest"]
     list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
@@ -181,7 +214,7 @@ class AgreementAdmin(admin.ModelAdmin):
     search_help_text = "Any words of the record: title, agencies by any name, people, places."
     list_per_page = 50
     save_on_top = True
-    autocomplete_fields = ["products"]
+    autocomplete_fields = ["products", "merged_into"]
     prepopulated_fields = {"slug": ["short_title"]}
     readonly_fields = ["updated_at", "status_today", "coverage"]
     fieldsets = [
@@ -217,6 +250,11 @@ class AgreementAdmin(admin.ModelAdmin):
         ),
         ("What it says", {"fields": ["summary", "areas_stated", "products"]}),
         ("The record", {"fields": ["detail_level", "source_notes", "staff_notes", "updated_at"]}),
+        (
+            "Withdrawal",
+            {"fields": ["withdrawal_kind", "withdrawal_reason", "withdrawn_on", "merged_into"]},
+        ),
+        ("Address", {"fields": ["move_to"]}),
     ]
     inlines = [
         SourceRows,
@@ -227,6 +265,7 @@ class AgreementAdmin(admin.ModelAdmin):
         RelationRows,
         OutcomeRows,
         EvidenceRows,
+        FormerSlugRows,
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Model
 
-from .coverage import Stage
+from .coverage import Grid, Stage
 from .dates import PartialDate
 from .models import (
     Agency,
@@ -22,6 +22,7 @@ from .models import (
     Agreement,
     CooperationArea,
     Evidence,
+    FormerSlug,
     Milestone,
     Outcome,
     Participation,
@@ -57,6 +58,7 @@ CHILDREN: dict[type[Model], dict[str, type[Model]]] = {
         "relations": Relation,
         "outcomes": Outcome,
         "evidence": Evidence,
+        "former_slugs": FormerSlug,
     },
 }
 
@@ -165,10 +167,19 @@ PUBLIC: dict[type[Model], tuple[str, ...]] = {
         *_SOURCED,
     ),
     Evidence: ("topic", "statement", "verbatim", *_SOURCED),
+    FormerSlug: ("slug",),
 }
 #: What a revision keeps besides: needed to restore a record, never public.
 STAFF: dict[type[Model], tuple[str, ...]] = {
-    Agreement: ("staff_notes", "state"),
+    Agreement: (
+        "staff_notes",
+        "state",
+        # A record that has these is not in the register; its page shows them, no document does.
+        "withdrawal_kind",
+        "withdrawal_reason",
+        "withdrawn_on",
+        "merged_into",
+    ),
     Source: ("file",),
 }
 #: Fields that leave the register in no form, and why.
@@ -231,6 +242,45 @@ def _plain(instance: Model, name: str) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     return str(getattr(value, "code", value) or "")
+
+
+#: What the JSON of an agreement says besides its record, under the names the flat table uses.
+DERIVED = ("url", "status", "status_day", "status_because", "updated_at")
+
+
+def told_record(agreement: Agreement, day: datetime.date, base_url: str) -> dict[str, Any]:
+    """The public record and what follows from it on ``day``; comes ``with_related()``."""
+    ruling = agreement.ruling_on(day)
+    return record(agreement) | {
+        "url": base_url + agreement.get_absolute_url(),
+        "status": ruling.status.value,
+        "status_day": day.isoformat(),
+        "status_because": ruling.because,
+        "updated_at": agreement.updated_at.isoformat(timespec="seconds"),
+    }
+
+
+def coverage_table(grid: Grid) -> list[dict[str, Any]]:
+    """Every cell of the grid as plain values. No reach and no exclusion is "not stated"; the
+    product is None where the source names none."""
+    return [
+        {
+            "stage": row.stage.value,
+            "product": cell.product or None,
+            "reaches": [
+                {"depth": reach.depth.value, "commitment": reach.commitment.value}
+                for reach in cell.reaches
+            ],
+            "excluded": cell.excluded,
+        }
+        for row in grid.rows
+        for cell in row.cells
+    ]
+
+
+def inverse_relation(relation: Relation) -> dict[str, Any]:
+    """A relation that another agreement states, told on the page of its target."""
+    return {"kind": relation.kind, "agreement": relation.agreement.slug, "note": relation.note}
 
 
 def snapshot(agreement: Agreement) -> str:

@@ -105,20 +105,19 @@ class AgreementFilterSet(django_filters.FilterSet):
     as_of = DayFilter(label="As the register stood on")
     sort = django_filters.ChoiceFilter(label="Order", choices=ORDERS, empty_label=None)
 
-    #: Names that are part of an address without narrowing anything.
-    OTHER_PARAMETERS = frozenset({"page", "expand"})
-    #: Those whose values are as many as the register has: ``expand`` takes one of these names.
     DATES = ("as_of", "signed_after", "signed_before")
+    #: Those whose values are as many as the register has: ``expand`` takes one of these names.
     OPEN_FACETS = ("product", "participant", "country")
 
-    def __init__(self, data: QueryDict, queryset: QuerySet, *, paged: bool = True) -> None:
+    def __init__(self, data: QueryDict, queryset: QuerySet, *others: str) -> None:
+        """``others`` are the names that this face takes without narrowing anything by them."""
         # A form sends its empty boxes along; they ask nothing.
         self.query = QueryDict(mutable=True)
         for name, values in data.lists():
             if given := [value for value in values if value.strip()]:
                 self.query.setlist(name, given)
         super().__init__(self.query, queryset=queryset)
-        self.others = self.OTHER_PARAMETERS if paged else frozenset()
+        self.others = others
         self.today = timezone.localdate()
         self.facets = facets.current()
         for name in self.OPEN_FACETS:
@@ -136,7 +135,7 @@ class AgreementFilterSet(django_filters.FilterSet):
         found: dict[str, list[str]] = {}
         for name in self.query:
             if name not in self.filters and name not in self.others:
-                found[_shown(name)] = ["There is no such filter."]
+                found[shown(name)] = ["There is no such filter."]
             elif len(self.query.getlist(name)) > 1 and name not in self._several:
                 found[name] = ["Give it once."]
         if self.expanded and self.expanded not in self.OPEN_FACETS:
@@ -291,7 +290,7 @@ class AgreementFilterSet(django_filters.FilterSet):
         asked = getattr(self.form, "cleaned_data", {})
         found = set()
         for name, values in self.query.lists():
-            if name in self.OTHER_PARAMETERS:
+            if name in self.others:
                 continue
             if name in self.DATES and asked.get(name):
                 values = [getattr(asked[name], "iso", None) or asked[name].isoformat()]
@@ -305,11 +304,11 @@ class AgreementFilterSet(django_filters.FilterSet):
 
     def canonical(self, page: int) -> list[tuple[str, str]]:
         """The address of one page of the answer, as pairs."""
-        others = [("expand", self.expanded)] if self.expanded else []
-        return self.pairs + others + ([("page", str(page))] if page > 1 else [])
+        expand = [("expand", self.expanded)] if self.expanded else []
+        return self.pairs + expand + ([("page", str(page))] if page > 1 else [])
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A parameter's name as it may stand in a message."""
     return name if len(name) <= 40 else name[:40] + "…"
 

@@ -223,8 +223,9 @@ class _Writer:
         pending: list[tuple[_Row, Any]] = []
         for name, rows in tables.items():
             known = self._load(TABLES[name])
+            named = {row.key for row in rows}
             for row in rows:
-                instance = known.get(row.key)
+                instance = known.get(row.key) or self._moved(row, known, named)
                 if instance and self._same(row, instance):
                     imported.unchanged += name == "agreements"
                     continue
@@ -253,6 +254,12 @@ class _Writer:
             queryset = queryset.select_related("parent").prefetch_related("names")
         self.known[model] = {getattr(row, NATURAL_KEY[model]): row for row in queryset}
         return self.known[model]
+
+    @staticmethod
+    def _moved(row: _Row, known: dict[Any, Any], named: set[str]) -> Any:
+        """The record that stands here at an address the document knows as a former one."""
+        left = {str(child.data["slug"]) for child in row.children.get("former_slugs", ())}
+        return next((known[slug] for slug in sorted(left - named) if slug in known), None)
 
     @staticmethod
     def _new(model: type[Model]) -> Any:

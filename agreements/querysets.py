@@ -94,6 +94,11 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """What the public may see: the one place where that is decided."""
         return self.published()
 
+    def withdrawn(self) -> "AgreementQuerySet":
+        """Records that were public and whose address now only tells why they no longer are."""
+        withdrawn = self.filter(state=PublicationState.WITHDRAWN, first_published_at__isnull=False)
+        return withdrawn.exclude(withdrawal_kind="")
+
     def as_of(self, day: datetime.date) -> "AgreementQuerySet":
         """Agreements of which something dated had happened by ``day``; never undated ones."""
         milestones = self._milestones().filter(date_earliest__lte=day)
@@ -222,6 +227,16 @@ class AgreementQuerySet(models.QuerySet[Any]):
             back.discard(None)
             reached_back, reached_on = reached_back | back, reached_on | on
         return list(found.values())
+
+    def falling_due(self) -> "AgreementQuerySet":
+        """Agreements of which a source states until when they run or when a review is due."""
+        due = Q(until__isnull=False) | Q(kind=MilestoneKind.REVIEW_DUE)
+        return self.filter(Exists(self._milestones().filter(due)))
+
+    def changed_last(self, most: int) -> "AgreementQuerySet":
+        """At most ``most`` of these agreements, the last changed, in the order they have."""
+        changed = self.latest_changed_first().values_list("pk", flat=True)
+        return self.filter(pk__in=list(changed[:most]))
 
     def newest_first(self) -> "AgreementQuerySet":
         """By date of signature, undated last; a total order, the same on both databases."""

@@ -1,15 +1,26 @@
 """The public addresses."""
 
+from django.contrib.sitemaps.views import sitemap
 from django.urls import path
 
-from .views import agencies, agreements, site
+from .sitemaps import SITEMAPS
+from .views import agencies, agreements, faces, site
 
 urlpatterns = [
     path("", site.home, name="home"),
     path("agreements/", agreements.agreement_list, name="agreement-list"),
-    path("agreements.csv", agreements.agreement_csv, name="agreement-csv"),
+    path("agreements.csv", faces.agreement_csv, name="agreement-csv"),
+    path("agreements.json", faces.agreement_json, name="agreement-json"),
+    path("agreements.atom", faces.agreement_atom, name="agreement-atom"),
+    path("agreements.ics", faces.agreement_ics, name="agreement-ics"),
     path("agreements/<slug:slug>/", agreements.agreement_detail, name="agreement-detail"),
+    path("agreements/<slug:slug>.json", faces.record_json, name="record-json"),
+    path("agreements/<slug:slug>.bib", faces.record_bib, name="record-bib"),
+    path("agreements/<slug:slug>.csl.json", faces.record_csl, name="record-csl"),
     path("agencies/", agencies.agency_list, name="agency-list"),
     path("agencies/<slug:key>/", agencies.agency_detail, name="agency-detail"),
+    path("data/", site.data, name="data"),
     path("about/", site.about, name="about"),
+    path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
+    path("robots.txt", site.robots, name="robots"),
 ]

@@ -28,6 +28,7 @@ PAGES = [
     "/agencies/",
     "/agencies/mhlw/",
     "/about/",
+    "/data/",
     "/nowhere/",
 ]
 
@@ -110,6 +111,24 @@ def test_the_reference_record_prints_on_two_pages_with_its_links_spelled_out(vis
     source = "document.querySelector('#source-1 a[rel=external]')"
     shown = page.evaluate(f"getComputedStyle({source}, '::after').content")
     assert page.evaluate(f"{source}.href") in shown
+
+
+def test_the_page_of_a_withdrawn_record(visit):
+    made = Agreement.objects.get(slug="project-orbis")
+    made.state, made.withdrawal_kind, made.withdrawal_reason = "withdrawn", "by_parties", "x" * 200
+    made.save()
+    page = visit(made.get_absolute_url(), width=320)
+    assert page.complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert Axe().run(page, options={"resultTypes": ["violations"]}).violations_count == 0
+
+
+def test_the_citation_is_shown_as_text_within_the_page(visit):
+    page = visit("/agreements/hsa-mhlw-moc-2026/", width=320)
+    page.get_by_text("BibTeX as text").click()
+    assert page.get_by_text("@misc{hsa-mhlw-moc-2026").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert Axe().run(page, options={"resultTypes": ["violations"]}).violations_count == 0
 
 
 def test_a_phone_finds_the_reference_record_by_keyboard_without_javascript(visit):

@@ -37,8 +37,14 @@ def hidden_record(state):
     slug = f"{CANARY.lower()}-{state.replace('_', '-')}"
     agency = make.agency(name=f"{CANARY} Agency", acronym=CANARY)
     agreement = fill(
-        Agreement, slug=slug, instrument_type="moc", state=state, signed_on="2026-05-05"
+        Agreement,
+        slug=slug,
+        instrument_type="moc",
+        state=state,
+        signed_on="2026-05-05",
+        withdrawal_kind="published_in_error",
     )
+    agreement.former_slugs.create(slug=f"former-{slug}")
     source = make.source(agreement, title=CANARY, url=f"https://example.org/{CANARY}")
     Participation.objects.create(agreement=agreement, agency=agency, note=CANARY)
     fill(Signatory, agreement=agreement, capacity="signed")
@@ -64,9 +70,9 @@ def public_paths(resolver=None, prefix="/"):
             yield prefix + str(entry.pattern), list(entry.pattern.converters)
 
 
-@pytest.mark.parametrize("state", sorted(set(PublicationState) - {PublicationState.PUBLISHED}))
-def test_nothing_unpublished_is_reachable_from_any_public_address(client, state):
-    agreement, agency = hidden_record(state)
+def everything_shown(client, agreement, agency):
+    """Every public address, asked about this record and its agency, and what it answers without
+    the echo of the question."""
     arguments = {
         "slug": [agreement.slug, "jsepa-2002"],
         "key": [agency.key, "gov-jp", "hsa"],
@@ -83,9 +89,33 @@ def test_nothing_unpublished_is_reachable_from_any_public_address(client, state)
                 assert response.status_code != 500
                 shown = content.decode().replace(f'value="{CANARY}"', "").replace(f"“{CANARY}”", "")
                 shown = shown.replace(f"q={CANARY}", "").replace(f"Search: {CANARY}", "")
-                assert CANARY.casefold() not in shown.casefold(), address + query
+                yield address, shown
                 walked += 1
-    assert walked > 30
+    assert walked > 60
+
+
+@pytest.mark.parametrize("state", sorted(set(PublicationState) - {PublicationState.PUBLISHED}))
+def test_nothing_unpublished_is_reachable_from_any_public_address(client, state):
+    agreement, agency = hidden_record(state)
+    for address, shown in everything_shown(client, agreement, agency):
+        assert CANARY.casefold() not in shown.casefold(), address
+    assert CANARY not in "".join(exports.register_document(Agreement.objects.register()))
+
+
+def test_of_a_withdrawn_record_its_own_address_tells_the_reason_and_no_other_anything(client):
+    agreement, agency = hidden_record(PublicationState.PUBLISHED)
+    agreement.slug, agreement.state = "made-up-withdrawn", PublicationState.WITHDRAWN
+    agreement.withdrawal_reason = reason = "Told for this reason."
+    agreement.save()
+    agreement.former_slugs.all().delete()
+    record_change([agreement.pk], reason=CANARY, name=CANARY)
+    told = set()
+    for address, shown in everything_shown(client, agreement, agency):
+        assert CANARY.casefold() not in shown.casefold(), address
+        if reason in shown:
+            told.add(address)
+    own = f"/agreements/{agreement.slug}"
+    assert told == {own + ending for ending in ("/", ".json", ".bib", ".csl.json")}
     assert CANARY not in "".join(exports.register_document(Agreement.objects.register()))
 
 
@@ -123,7 +153,7 @@ def test_every_column_of_the_csv_and_every_filter_is_documented():
     from agreements.filters import AgreementFilterSet
 
     text = (Path(__file__).parents[1] / "docs/data.md").read_text()
-    for name in (*exports.COLUMNS, *AgreementFilterSet.base_filters):
+    for name in (*exports.COLUMNS, *exports.DERIVED, *AgreementFilterSet.base_filters):
         assert f"`{name}`" in text, name
     for model, names in exports.PUBLIC.items():
         section = text.partition(f"### {model.__name__}\n")[2].partition("\n### ")[0]

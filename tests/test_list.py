@@ -285,6 +285,8 @@ class HostileQuestions(TestCase):
             page = self.client.get(page.url)
         assert page.status_code in (200, 400, 404)
         assert self.client.get("/agreements.csv", query).status_code in (200, 400)
+        assert self.client.get("/agreements.atom", query).status_code in (200, 400)
+        assert self.client.get("/agreements.json", query).status_code in (200, 400, 404)
 
 
 def test_an_empty_register_says_nothing_yet_and_a_narrow_question_says_no_match(
@@ -309,6 +311,13 @@ QUERIES = {
     "/agreements/hsa-mhlw-moc-2026/": 26,
     "/agencies/made-up-busy/": 13,
     "/agreements.csv": 14,
+    "/agreements.json": 30,
+    "/agreements.atom": 12,
+    "/agreements.ics": 6,
+    "/agreements/hsa-mhlw-moc-2026.json": 23,
+    "/agreements/hsa-mhlw-moc-2026.bib": 22,
+    "/data/": 1,
+    "/sitemap.xml": 4,
 }
 
 

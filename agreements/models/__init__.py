@@ -1,7 +1,15 @@
 """The nouns of the register."""
 
 from .agency import Agency, AgencyKind, AgencyName, AgencyNameKind
-from .agreement import Agreement, DetailLevel, InstrumentType, LegalNature, TextAvailability
+from .agreement import (
+    Agreement,
+    DetailLevel,
+    FormerSlug,
+    InstrumentType,
+    LegalNature,
+    TextAvailability,
+    WithdrawalKind,
+)
 from .evidence import Evidence, EvidenceTopic, Source, SourceKind
 from .participation import (
     Capacity,
@@ -28,6 +36,7 @@ __all__ = [
     "Edition",
     "Evidence",
     "EvidenceTopic",
+    "FormerSlug",
     "InstrumentType",
     "LegalNature",
     "Milestone",
@@ -45,4 +54,5 @@ __all__ = [
     "Source",
     "SourceKind",
     "TextAvailability",
+    "WithdrawalKind",
 ]

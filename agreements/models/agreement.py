@@ -4,7 +4,9 @@ import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db import models
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -51,6 +53,14 @@ class TextAvailability(models.TextChoices):
 class DetailLevel(models.TextChoices):
     DESCRIBED = "described", "Described in its sources"
     LIST_ENTRY = "list_entry", "Known from a regulator's list only"
+
+
+class WithdrawalKind(models.TextChoices):
+    """Why a record that was public no longer is."""
+
+    IN_ERROR = "published_in_error", "Published in error"
+    MERGED = "merged", "Merged into another record"
+    BY_PARTIES = "by_parties", "Withdrawn at the wish of the parties"
 
 
 class Agreement(models.Model):
@@ -163,6 +173,30 @@ class Agreement(models.Model):
         default=PublicationState.DRAFT,
         help_text="Only published records can be seen by the public.",
     )
+    withdrawal_kind = models.CharField(
+        "kind of withdrawal",
+        max_length=20,
+        choices=WithdrawalKind.choices,
+        blank=True,
+        help_text="Only for a withdrawn record, which then needs one.",
+    )
+    withdrawal_reason = Prose(
+        "reason for the withdrawal",
+        blank=True,
+        help_text="Public: the one text that the page of a withdrawn record shows. Repeat nothing "
+        "of the record that the public should no longer read.",
+    )
+    withdrawn_on = models.DateField(
+        null=True, blank=True, help_text="Public. Left empty, the day of the withdrawal."
+    )
+    merged_into = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Only for a merged record: the one that now holds its content.",
+    )
     first_published_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -199,6 +233,8 @@ class Agreement(models.Model):
         "outcomes__reported_source",
         "evidence__source",
         "sources",
+        "former_slugs",
+        "merged_into",
     )
 
     class Meta:
@@ -206,18 +242,64 @@ class Agreement(models.Model):
         indexes = [
             models.Index(fields=["state", "-signed_on_earliest"], name="agreement_newest"),
         ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(withdrawal_kind="", withdrawal_reason="")
+                | (~Q(withdrawal_kind="") & ~Q(withdrawal_reason="")),
+                name="agreement_withdrawal_has_reason",
+                violation_error_message="A withdrawal needs both its kind and its reason.",
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | Q(withdrawal_kind=WithdrawalKind.MERGED),
+                name="agreement_merged_kind",
+                violation_error_message="Only a merged record names the record it was merged into.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.short_title or self.title
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Remember when it first became public: from then on its address is frozen."""
+        """Remember when it first became public, and every address that it had since then."""
         if self.public and not self.first_published_at:
             self.first_published_at = timezone.now()
-        super().save(*args, **kwargs)
+        if self.state == PublicationState.WITHDRAWN and not self.withdrawn_on:
+            self.withdrawn_on = timezone.localdate()
+        with transaction.atomic():
+            left = self._address_left()
+            super().save(*args, **kwargs)
+            if left:
+                self.former_slugs.filter(slug=self.slug).delete()
+                self.former_slugs.get_or_create(slug=left)
 
     def get_absolute_url(self) -> str:
         return reverse("agreement-detail", args=[self.slug])
+
+    def clean(self) -> None:
+        """Refuse an address that leads to another record, and a withdrawal told by halves."""
+        problems = {}
+        if FormerSlug.objects.filter(slug=self.slug).exclude(agreement=self.pk).exists():
+            problems["slug"] = "This is the former address of another record."
+        if self.state == PublicationState.WITHDRAWN:
+            if not self.withdrawal_kind:
+                problems["withdrawal_kind"] = "Say what kind of withdrawal it is."
+            if not self.withdrawal_reason:
+                problems["withdrawal_reason"] = "Tell the public why it is withdrawn."
+            if self.withdrawal_kind == WithdrawalKind.MERGED and not self.merged_into_id:
+                problems["merged_into"] = "Choose the record it was merged into."
+        elif self.withdrawal_kind or self.withdrawn_on:
+            problems["state"] = "Only a withdrawn record has a withdrawal: empty it below."
+        if self.merged_into_id and self.merged_into_id == self.pk:
+            problems["merged_into"] = "A record cannot be merged into itself."
+        if problems:
+            raise ValidationError(problems)
+
+    def _address_left(self) -> str | None:
+        """The public address that this save gives up, if it does."""
+        if not (self.pk and self.first_published_at):
+            return None
+        stored = Agreement.objects.filter(pk=self.pk).exclude(slug=self.slug)
+        return stored.values_list("slug", flat=True).first()
 
     @property
     def public(self) -> bool:
@@ -253,3 +335,29 @@ class Agreement(models.Model):
     def ruling_on(self, day: datetime.date) -> Ruling:
         """The status on ``day`` and the fact that decided it."""
         return status_on(day, self.signed_on, self.milestones.all())
+
+
+class FormerSlug(models.Model):
+    """An address that a public record once had. It leads to the present one for good."""
+
+    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="former_slugs")
+    slug = models.CharField(
+        "former address",
+        max_length=120,
+        unique=True,
+        validators=[validate_code],
+        help_text="An address the record had before. Whoever follows it is led to the present one.",
+    )
+
+    class Meta:
+        ordering = ["agreement", "slug"]
+        verbose_name = "former address"
+        verbose_name_plural = "former addresses"
+
+    def __str__(self) -> str:
+        return self.slug
+
+    def clean(self) -> None:
+        """Refuse an address at which a record stands."""
+        if Agreement.objects.filter(slug=self.slug).exists():
+            raise ValidationError({"slug": "A record of the register has this address now."})

@@ -1,6 +1,7 @@
 """What the pages need to say of a record that the record does not say itself."""
 
 import datetime
+import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import groupby
@@ -9,6 +10,8 @@ from typing import Any, NamedTuple
 
 from django import template
 from django.forms import BaseForm, BoundField
+from django.template.base import Parser, Token
+from django.utils.safestring import SafeString
 
 from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, Reach
 from ..dates import PartialDate
@@ -32,6 +35,32 @@ register = template.Library()
 
 #: Beyond this number the participants are listed by role.
 MANY_PARTICIPANTS = 6
+
+
+class _Capture(template.Node):
+    def __init__(self, nodes: template.NodeList, name: str) -> None:
+        self.nodes, self.name = nodes, name
+
+    def render(self, context: template.Context) -> SafeString:
+        text = " ".join(self.nodes.render(context).split())
+        # What the nodes print is escaped already; this holds inside an attribute too.
+        context[self.name] = SafeString(text.replace('"', "&quot;"))
+        return SafeString("")
+
+
+@register.tag
+def capture(parser: Parser, token: Token) -> _Capture:
+    """Keep what stands up to ``endcapture`` under a name: a block is printed in one place only."""
+    nodes = parser.parse(("endcapture",))
+    parser.delete_first_token()
+    return _Capture(nodes, token.split_contents()[1])
+
+
+@register.filter
+def as_json(value: Any) -> SafeString:
+    """A value as JSON that can stand inside a script element: it cannot end it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return SafeString(text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"}))
 
 
 class Event(NamedTuple):

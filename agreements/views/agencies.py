@@ -1,5 +1,7 @@
 """The index of agencies and the page of one agency."""
 
+from urllib.parse import urlencode
+
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -39,9 +41,12 @@ def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
     if as_of:
         agreements = agreements.as_of(as_of)
     agreements = agreements.with_participant([key], as_of).newest_first().with_listed()
+    asked = {"as_of": as_of.isoformat()} if as_of else {}
     context = {
         "agency": agency,
         "as_of": as_of,
+        # The question that the list, and every other face of it, answers with these agreements.
+        "list_query": urlencode(asked | {"participant": key}),
         # Farthest above first; what stands above the register is not shown.
         "above": [kin[above.pk] for above in reversed(agency.above) if above.pk in kin],
         "count": agreements.count(),

@@ -1,25 +1,33 @@
-"""The list of agreements, its other faces, and the page of one agreement."""
+"""The list of agreements and the page of one agreement."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from django.core.exceptions import BadRequest
-from django.core.paginator import EmptyPage, Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ..exports import agreements_csv
+from ..citations import bibtex, csl_json, linked_data, plain_citation
 from ..filters import AgreementFilterSet
 from ..models import Agreement, Capacity
-from .parts import PAGE_SIZE, day_asked, page_number, ruled, vocabulary
+from .parts import (
+    PAGE_SIZE,
+    Refusal,
+    day_asked,
+    elsewhere,
+    page_asked,
+    ruled,
+    site_url,
+    tombstone,
+    vocabulary,
+)
 
 
 @require_safe
 def agreement_list(request: HttpRequest) -> HttpResponse:
     """The register, narrowed by the query string, 25 a page."""
-    question = AgreementFilterSet(request.GET, Agreement.objects.register())
+    question = AgreementFilterSet(request.GET, Agreement.objects.register(), "page", "expand")
     context: dict[str, Any] = {"question": question, "form": question.form} | vocabulary()
 
     def refused(problems: dict[str, list[str]], status: int) -> HttpResponse:
@@ -28,22 +36,18 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
 
     if problems := question.problems:
         return refused(problems, 400)
-    paginator = Paginator(question.answer.ids, PAGE_SIZE)
     try:
-        page = paginator.page(page_number(request))
-    except EmptyPage:
-        return refused({"page": [f"The list has {paginator.num_pages} pages."]}, 404)
-    except BadRequest as error:
-        return refused({"page": [str(error)]}, 400)
-    if (address := question.canonical(page.number)) != parse_qsl(
-        request.META["QUERY_STRING"], True
-    ):
+        page = page_asked(request, question.answer.ids, PAGE_SIZE)
+    except Refusal as refusal:
+        return refused(refusal.problems, refusal.status)
+    address = question.canonical(page.number)
+    if address != parse_qsl(request.META["QUERY_STRING"], keep_blank_values=True):
         return redirect(f"{request.path}?{urlencode(address)}" if address else request.path)
     found = Agreement.objects.register().with_listed().in_bulk(page.object_list)
     shown = [found[pk] for pk in page.object_list if pk in found]
     context |= {
         "page": page,
-        "pages": paginator.get_elided_page_range(page.number, on_each_side=1),
+        "pages": page.paginator.get_elided_page_range(page.number, on_each_side=1),
         "agreements": ruled(shown, question.day),
         "applied": list(question.applied()),
     }
@@ -51,28 +55,13 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def agreement_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """The same agreements in the same order as the list, as one flat table."""
-    question = AgreementFilterSet(request.GET, Agreement.objects.register(), paged=False)
-    if problems := question.problems:
-        lines = (f"{name}: {' '.join(messages)}\n" for name, messages in problems.items())
-        return HttpResponse("".join(lines), status=400, content_type="text/plain; charset=utf-8")
-    rows = agreements_csv(question.qs, question.day, request.build_absolute_uri("/").rstrip("/"))
-    filtered = "-filtered" if question.query_string else ""
-    name = f"agreements-{timezone.localdate():%Y-%m-%d}{filtered}.csv"
-    return StreamingHttpResponse(
-        rows,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-@require_safe
 def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Everything recorded about one agreement."""
     register = Agreement.objects.register()
     related = register.with_related().prefetch_related("participations__agency__names")
-    agreement = get_object_or_404(related, slug=slug)
+    agreement = related.filter(slug=slug).first()
+    if agreement is None:
+        return elsewhere(request, slug, _withdrawn)
     as_of = day_asked(request)
     day = as_of or timezone.localdate()
     grid = agreement.grid
@@ -96,5 +85,26 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "inverse_relations": [r for r in lineage if r.target == agreement],
         "further_relations": [r for r in lineage if agreement not in (r.agreement, r.target)],
         "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
-    } | vocabulary()
+    }
+    context |= vocabulary() | _cited(request, agreement)
     return render(request, "agreements/agreement_detail.html", context)
+
+
+def _cited(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
+    """The record as others name it."""
+    url, today = site_url(request) + agreement.get_absolute_url(), timezone.localdate()
+    return {
+        "citation": plain_citation(agreement, url, today),
+        "bibtex": bibtex(agreement, url, today),
+        "csl_json": csl_json(agreement, url, today),
+        "linked_data": linked_data(agreement, url, site_url(request) + "/"),
+    }
+
+
+def _withdrawn(request: HttpRequest, gone: Agreement, status: int) -> HttpResponse:
+    """The page that says of a withdrawn record that it was withdrawn, and nothing else of it."""
+    context = tombstone(gone) | {
+        "kind": gone.get_withdrawal_kind_display(),
+        "withdrawn_on": gone.withdrawn_on,
+    }
+    return render(request, "agreements/agreement_withdrawn.html", context, status=status)

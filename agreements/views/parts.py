@@ -1,14 +1,19 @@
 """What several pages ask and show."""
 
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import BadRequest, ValidationError
-from django.http import HttpRequest
+from django.core.paginator import EmptyPage, Page, Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 
 from ..coverage import Commitment, Depth
-from ..filters import DayFilter
-from ..models import Agreement, ProductCategory
+from ..filters import AgreementFilterSet, DayFilter, shown
+from ..models import Agreement, ProductCategory, Relation
 
 PAGE_SIZE = 25
 
@@ -31,20 +36,98 @@ def vocabulary() -> dict[str, Any]:
     }
 
 
-def page_number(request: HttpRequest) -> int:
-    """The page asked for, from 1; raises BadRequest when it is no number."""
+class Refusal(BadRequest):
+    """A question that cannot be answered. ``problems`` says what is wrong, by parameter."""
+
+    def __init__(self, problems: dict[str, list[str]], status: int = 400) -> None:
+        self.problems, self.status = problems, status
+        super().__init__("\n".join(f"{name}: {' '.join(told)}" for name, told in problems.items()))
+
+
+def question_asked(request: HttpRequest, *others: str) -> AgreementFilterSet:
+    """The question of the query string to the register; raises Refusal.
+
+    ``others`` are the parameters that this face takes besides: ``page``.
+    """
+    question = AgreementFilterSet(request.GET, Agreement.objects.register(), *others)
+    if problems := question.problems:
+        raise Refusal(problems)
+    return question
+
+
+def only(request: HttpRequest, *names: str) -> None:
+    """Raise Refusal for a parameter that is not among ``names`` or is given twice."""
+    told = {False: "There is no such parameter.", True: "Give it once."}
+    problems = {
+        shown(name): [told[name in names]]
+        for name, values in request.GET.lists()
+        if name not in names or len(values) > 1
+    }
+    if problems:
+        raise Refusal(problems)
+
+
+def page_asked(request: HttpRequest, rows: Any, size: int) -> Page:
+    """The page of ``rows`` asked for in ``page``, from 1; raises Refusal."""
+    paginator = Paginator(rows, size)
     text = request.GET.get("page") or "1"
     if not (text.isascii() and text.isdigit()):
-        raise BadRequest("The page is a number.")
-    # More digits than any list has pages; int() itself would refuse thousands of them.
-    return int(text[:9]) or 10**9
+        raise Refusal({"page": ["The page is a number."]})
+    try:
+        # More digits than any list has pages; int() itself would refuse thousands of them.
+        return paginator.page(int(text[:9]) or 10**9)
+    except EmptyPage as error:
+        problem = f"The list has {paginator.num_pages} pages."
+        raise Refusal({"page": [problem]}, status=404) from error
 
 
 def day_asked(request: HttpRequest) -> datetime.date | None:
-    """The day in ``as_of``; raises BadRequest when it is no day."""
+    """The day in ``as_of``; raises Refusal when it is no day."""
     field = DayFilter().field
     field.required = False
     try:
         return field.clean(request.GET.get("as_of"))
     except ValidationError as error:
-        raise BadRequest("as_of: type a day like 2011-01-31.") from error
+        raise Refusal({"as_of": error.messages}) from error
+
+
+def site_url(request: HttpRequest) -> str:
+    """Scheme and host, to which an absolute path is joined."""
+    return request.build_absolute_uri("/").rstrip("/")
+
+
+def told_from_the_other_side(agreement: Agreement) -> QuerySet[Relation]:
+    """The relations that other public agreements state to this one."""
+    relations = Relation.objects.filter(
+        target=agreement, agreement__in=Agreement.objects.register()
+    )
+    return relations.select_related("agreement")
+
+
+def elsewhere(
+    request: HttpRequest, slug: str, withdrawn: Callable[[HttpRequest, Agreement, int], Any]
+) -> Any:
+    """The answer for an address at which no public record stands.
+
+    A record that was withdrawn says so, by ``withdrawn``: 200 if another now holds its content,
+    else 410. A former address leads to the present one. All else, drafts too, raises Http404.
+    """
+    gone = Agreement.objects.withdrawn().filter(slug=slug).select_related("merged_into").first()
+    if gone:
+        return withdrawn(request, gone, 200 if gone.withdrawal_kind == "merged" else 410)
+    moved = get_object_or_404(Agreement.objects.register(), former_slugs__slug=slug)
+    match: Any = request.resolver_match
+    query = request.META.get("QUERY_STRING", "")
+    address = reverse(match.view_name, args=[moved.slug])
+    return HttpResponsePermanentRedirect(address + (f"?{query}" if query else ""))
+
+
+def tombstone(gone: Agreement) -> dict[str, Any]:
+    """All that may be told of a withdrawn record."""
+    into = gone.merged_into
+    return {
+        "on": gone.withdrawn_on.isoformat() if gone.withdrawn_on else None,
+        "kind": gone.withdrawal_kind,
+        "reason": gone.withdrawal_reason,
+        "merged_into": into if into and into.public else None,
+    }

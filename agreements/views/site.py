@@ -3,6 +3,7 @@
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -37,6 +38,20 @@ def home(request: HttpRequest) -> HttpResponse:
 def about(request: HttpRequest) -> HttpResponse:
     """How status and coverage are worked out, and what "not stated" means."""
     return render(request, "agreements/about.html", {"statuses": Status} | vocabulary())
+
+
+@require_safe
+def data(request: HttpRequest) -> HttpResponse:
+    """What can be taken away, and how."""
+    return render(request, "agreements/data.html", {"total": Agreement.objects.register().count()})
+
+
+@require_safe
+def robots(request: HttpRequest) -> HttpResponse:
+    """Keeps crawlers out of the endless space of query strings and names the sitemap."""
+    sitemap = request.build_absolute_uri(reverse("sitemap"))
+    lines = ["User-agent: *", "Disallow: /*?", "Disallow: /admin/", f"Sitemap: {sitemap}", ""]
+    return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agreements', '0003_vocabularies'),
+        ('agreements', '0004_permalinks_withdrawals'),
     ]
 
     operations = [

@@ -1,0 +1,273 @@
+"""A published address answers for good: with the record, its new address, or the reason."""
+
+import json
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from agreements.exports import register_document
+from agreements.history import record_change
+from agreements.importer import ImportRefused, import_register, parse
+from agreements.models import Agreement, FormerSlug, Relation
+from agreements.querysets import PublicationState
+from tests import make
+from tests.test_admin import empty_form
+from tests.test_laws import CANARY, hidden_record
+
+pytestmark = pytest.mark.django_db
+ENDINGS = ["/", ".json", ".bib", ".csl.json"]
+
+
+def renamed(agreement, slug):
+    agreement.slug = slug
+    agreement.full_clean()
+    agreement.save()
+
+
+def withdrawn(kind="published_in_error", **fields):
+    """A record that was public, with the canary in every text, now withdrawn."""
+    agreement, agency = hidden_record(PublicationState.PUBLISHED)
+    agreement.state = PublicationState.WITHDRAWN
+    agreement.withdrawal_kind, agreement.withdrawal_reason = kind, "Typed twice <b>by us</b>."
+    for name, value in fields.items():
+        setattr(agreement, name, value)
+    agreement.save()
+    record_change([agreement.pk], reason="withdrawn", name="test")
+    return agreement, agency
+
+
+# --- Former addresses ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_chain_of_former_addresses_leads_to_the_present_one_in_one_step(client, ending):
+    made = make.agreement(slug="made-up-a")
+    renamed(made, "made-up-b")
+    renamed(made, "made-up-c")
+    for slug in ("made-up-a", "made-up-b"):
+        response = client.get(f"/agreements/{slug}{ending}")
+        assert response.status_code == 301
+        assert response["Location"] == f"/agreements/made-up-c{ending}"
+    assert client.get(f"/agreements/made-up-c{ending}").status_code == 200
+
+
+def test_the_question_goes_with_it(client):
+    renamed(make.agreement(slug="made-up-a"), "made-up-b")
+    response = client.get("/agreements/made-up-a/?as_of=2020-01-01")
+    assert response["Location"] == "/agreements/made-up-b/?as_of=2020-01-01"
+
+
+def test_an_address_that_is_taken_up_again_is_no_former_one(client):
+    made = make.agreement(slug="made-up-a")
+    renamed(made, "made-up-b")
+    renamed(made, "made-up-a")
+    assert client.get("/agreements/made-up-a/").status_code == 200
+    assert client.get("/agreements/made-up-b/")["Location"] == "/agreements/made-up-a/"
+    assert [former.slug for former in made.former_slugs.all()] == ["made-up-b"]
+
+
+def test_a_draft_leaves_no_address_behind(client):
+    made = make.agreement(slug="made-up-a", state="draft")
+    renamed(made, "made-up-b")
+    assert not FormerSlug.objects.exists()
+
+
+@pytest.mark.parametrize("state", sorted(set(PublicationState) - {PublicationState.PUBLISHED}))
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_former_address_of_what_is_not_public_is_nonsense(client, state, ending):
+    made = make.agreement(slug="made-up-a")
+    renamed(made, "made-up-b")
+    Agreement.objects.filter(pk=made.pk).update(state=state)
+    former = client.get(f"/agreements/made-up-a{ending}")
+    nonsense = client.get(f"/agreements/nonsense{ending}")
+    assert (former.status_code, former.content) == (404, nonsense.content)
+
+
+def test_no_other_record_takes_a_former_address():
+    renamed(make.agreement(slug="made-up-a"), "made-up-b")
+    other = make.agreement(slug="made-up-c")
+    with pytest.raises(Exception, match="former address of another record"):
+        renamed(other, "made-up-a")
+    with pytest.raises(Exception, match="has this address now"):
+        FormerSlug(agreement=other, slug="made-up-b").full_clean()
+
+
+def test_a_changed_address_is_in_the_history():
+    made = make.agreement(slug="made-up-a")
+    record_change([made.pk], reason="made", name="test")
+    renamed(made, "made-up-b")
+    assert record_change([made.pk], reason="moved", name="test") == 1
+    snapshot = json.loads(made.revisions.first().snapshot)
+    assert (snapshot["slug"], snapshot["former_slugs"]) == ("made-up-b", [{"slug": "made-up-a"}])
+
+
+def document():
+    return "".join(register_document(Agreement.objects.register()))
+
+
+def test_former_addresses_are_exported_and_imported(client, reference):
+    before = document()
+    renamed(reference, "made-up-b")
+    after = document()
+    assert after != before
+    # Elsewhere the record still stands at its old address: it moves.
+    FormerSlug.objects.all().delete()
+    Agreement.objects.filter(pk=reference.pk).update(slug="hsa-mhlw-moc-2026")
+    assert document() == before
+    result = import_register(parse(after), reason="test", name="test")
+    assert (result.added, result.changed) == (0, 1)
+    assert document() == after
+    assert client.get("/agreements/hsa-mhlw-moc-2026/")["Location"] == "/agreements/made-up-b/"
+    assert Agreement.objects.get(slug="made-up-b").pk == reference.pk
+
+
+def test_an_older_document_does_not_make_a_second_record_of_one_that_moved(reference):
+    before = document()
+    renamed(reference, "made-up-b")
+    with pytest.raises(ImportRefused, match="former address of another record"):
+        import_register(parse(before), reason="test", name="test")
+
+
+def test_a_document_whose_addresses_contradict_each_other_is_refused(reference):
+    whole = json.loads(document())
+    (row,) = (row for row in whole["agreements"] if row["slug"] == reference.slug)
+    copy = row | {"slug": "made-up-b", "former_slugs": [{"slug": reference.slug}], "relations": []}
+    whole["agreements"].append(copy)
+    with pytest.raises(ImportRefused, match="has this address now"):
+        import_register(whole, reason="test", name="test")
+
+
+# --- Withdrawn records --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("published_in_error", 410), ("by_parties", 410), ("merged", 200)]
+)
+def test_a_withdrawn_record_tells_when_and_why_and_nothing_else(client, kind, status):
+    into = Agreement.objects.get(slug="jsepa-2002") if kind == "merged" else None
+    made, _ = withdrawn(kind, merged_into=into, withdrawn_on="2026-06-07")
+    response = client.get(made.get_absolute_url())
+    content = response.content.decode()
+    assert response.status_code == status
+    assert "Typed twice &lt;b&gt;by us&lt;/b&gt;." in content
+    assert "7 June 2026" in content
+    assert made.get_withdrawal_kind_display() in content
+    assert CANARY.casefold() not in content.casefold()
+    assert '<meta name="robots" content="noindex,follow">' in content
+    assert 'rel="canonical"' not in content
+    assert ('href="/agreements/jsepa-2002/"' in content) is (kind == "merged")
+
+    told = client.get(f"/agreements/{made.slug}.json")
+    assert told.status_code == status
+    assert told.json() == {
+        "slug": made.slug,
+        "withdrawn": {
+            "on": "2026-06-07",
+            "kind": kind,
+            "reason": made.withdrawal_reason,
+            "merged_into": into and "http://testserver/agreements/jsepa-2002/",
+        },
+    }
+    for ending in (".bib", ".csl.json"):
+        response = client.get(f"/agreements/{made.slug}{ending}")
+        assert response.status_code == 410
+        assert CANARY.casefold() not in response.content.decode().casefold()
+
+
+def test_it_does_not_lead_to_a_record_that_is_not_public(client):
+    into = make.agreement(title=CANARY)
+    made, _ = withdrawn("merged", merged_into=into)
+    Agreement.objects.filter(pk=into.pk).update(state="in_review")
+    assert CANARY not in client.get(made.get_absolute_url()).content.decode()
+    assert client.get(f"/agreements/{made.slug}.json").json()["withdrawn"]["merged_into"] is None
+
+
+def test_what_was_never_public_is_nonsense_even_with_a_reason(client):
+    made, _ = hidden_record(PublicationState.WITHDRAWN)
+    for ending in ENDINGS:
+        response = client.get(f"/agreements/{made.slug}{ending}")
+        nonsense = client.get(f"/agreements/nonsense{ending}")
+        assert (response.status_code, response.content) == (404, nonsense.content)
+
+
+def test_the_database_holds_no_withdrawal_by_halves():
+    made = make.agreement()
+    for halves in (
+        {"withdrawal_kind": "merged"},
+        {"withdrawal_reason": "x"},
+        {"merged_into": Agreement.objects.get(slug="jsepa-2002")},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Agreement.objects.filter(pk=made.pk).update(**halves)
+
+
+# --- At the staff desk --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(admin_client):
+    """A published record, and what posting its form with changes answers."""
+    made = make.agreement(slug="made-up-desk")
+
+    def post(**changes):
+        form = empty_form() | {
+            "title": made.title,
+            "instrument_type": "moc",
+            "legal_nature": "not_stated",
+            "text_availability": "not_stated",
+            "detail_level": "described",
+            "state": "published",
+        }
+        address = f"/admin/agreements/agreement/{made.pk}/change/"
+        response = admin_client.post(address, form | changes)
+        made.refresh_from_db()
+        if response.status_code == 302:
+            return {}
+        return {k: " ".join(v) for k, v in response.context["adminform"].form.errors.items()}
+
+    return made, post
+
+
+def test_a_record_is_withdrawn_with_a_kind_and_a_reason(client, desk):
+    made, post = desk
+    assert post(state="withdrawn") == {
+        "withdrawal_kind": "Say what kind of withdrawal it is.",
+        "withdrawal_reason": "Tell the public why it is withdrawn.",
+    }
+    reason = {"withdrawal_kind": "merged", "withdrawal_reason": "Typed twice."}
+    assert "merged_into" in post(state="withdrawn", **reason)
+    assert "state" in post(**reason)
+    assert post(state="withdrawn", **reason | {"merged_into": made.pk}) == {
+        "merged_into": "A record cannot be merged into itself."
+    }
+    into = Agreement.objects.get(slug="jsepa-2002")
+    assert post(state="withdrawn", **reason | {"merged_into": into.pk}) == {}
+    assert made.withdrawn_on is not None
+    assert client.get(made.get_absolute_url()).status_code == 200
+    snapshot = json.loads(made.revisions.first().snapshot)
+    assert (snapshot["withdrawal_reason"], snapshot["merged_into"]) == ("Typed twice.", into.slug)
+    assert "/agreements/jsepa-2002/" in client.get(made.get_absolute_url()).content.decode()
+
+
+def test_a_published_record_is_moved_and_keeps_its_old_address(client, desk):
+    made, post = desk
+    assert post(move_to="jsepa-2002") == {"move_to": "Another record has this address."}
+    assert "move_to" in post(move_to="Not A Slug")
+    assert made.slug == "made-up-desk"
+    assert post(move_to="made-up-moved") == {}
+    assert made.slug == "made-up-moved"
+    assert client.get("/agreements/made-up-desk/")["Location"] == "/agreements/made-up-moved/"
+    assert made.revisions.count() == 1
+
+
+def test_a_former_address_is_typed_in(client, desk):
+    _, post = desk
+    rows = {"former_slugs-TOTAL_FORMS": 1, "former_slugs-0-slug": "made-up-before"}
+    assert post(**rows) == {}
+    assert client.get("/agreements/made-up-before/")["Location"] == "/agreements/made-up-desk/"
+
+
+def test_relations_to_a_withdrawn_record_are_told_no_more(client):
+    made, _ = withdrawn()
+    assert Relation.objects.filter(target=made).exists()
+    assert made.slug not in client.get("/agreements/jsepa-2002/").content.decode()
