@@ -15,11 +15,11 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
-from .coverage import Commitment, Depth, Stage
+from .coverage import Asked, Commitment, Depth, Stage
 from .dates import PartialDateFormField
 from .models import Agency, InstrumentType, ProductCategory
 from .querysets import AgreementQuerySet
-from .status import Status
+from .status import STANDING, Status
 
 MAX_QUERY_LENGTH = 200
 
@@ -70,6 +70,22 @@ def products() -> list[tuple[str, str]]:
     return list(ProductCategory.objects.values_list("code", "name"))
 
 
+def sides() -> list[tuple[str, str]]:
+    """What may stand on a side of an agreement: an agency by its key, a country by its code."""
+    return participants() + jurisdictions()
+
+
+def public_agencies() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Key and name of every agency the public may see, by jurisdiction; those without one last."""
+    by_place: dict[str, list[tuple[str, str]]] = {}
+    for agency in Agency.objects.register().only("key", "name", "acronym", "jurisdiction"):
+        place = str(agency.jurisdiction.name or "")
+        by_place.setdefault(place, []).append((agency.key, str(agency)))
+    international = by_place.pop("", [])
+    grouped = sorted(by_place.items())
+    return [*grouped, ("International", international)] if international else grouped
+
+
 class AgreementFilterSet(django_filters.FilterSet):
     """Which agreements, told on which day, in which order."""
 
@@ -79,7 +95,11 @@ class AgreementFilterSet(django_filters.FilterSet):
         label="Of several participants", choices=[("all", "All of them")], empty_label="Any of them"
     )
     country = django_filters.MultipleChoiceFilter(label="Country or union", choices=jurisdictions)
+    between = django_filters.MultipleChoiceFilter(label="Between", choices=sides)
     stage = django_filters.MultipleChoiceFilter(label="Stage", choices=Stage.choices)
+    stage_stated = django_filters.ChoiceFilter(
+        label="Stage stated", choices=[("no", "No stage stated")], empty_label="Any"
+    )
     product = django_filters.MultipleChoiceFilter(label="Product", choices=products)
     depth = django_filters.MultipleChoiceFilter(label="Depth", choices=Depth.choices)
     commitment = django_filters.MultipleChoiceFilter(
@@ -101,9 +121,13 @@ class AgreementFilterSet(django_filters.FilterSet):
         self.query = data
         self.others = self.OTHER_PARAMETERS if paged else frozenset()
         self.today = timezone.localdate()
-        for name in ("participant", "country", "product"):
+        fields = self.form.fields
+        for name in {"participant", "country", "product", "agency"} & fields.keys():
             # Asked of the database once, not at every use.
-            self.form.fields[name].choices = list(self.form.fields[name].choices)
+            fields[name].choices = list(fields[name].choices)
+        if "between" in fields:
+            taking_part = [*fields["participant"].choices, *fields["country"].choices]
+            fields["between"].choices = taking_part
 
     @property
     def _several(self) -> set[str]:
@@ -149,6 +173,11 @@ class AgreementFilterSet(django_filters.FilterSet):
             queryset = queryset.with_participant(asked["participant"], self.past_day)
         if asked["country"]:
             queryset = queryset.in_country(asked["country"], self.past_day)
+        between = list(dict.fromkeys(asked["between"]))
+        if between:
+            queryset = queryset.between(between, self.day)
+        if asked["stage_stated"]:
+            queryset = queryset.without_stage(between)
         if asked["stage"] or asked["depth"] or asked["commitment"]:
             conditions = {
                 "area__stage__in": asked["stage"],
@@ -156,9 +185,11 @@ class AgreementFilterSet(django_filters.FilterSet):
                 "commitment__in": asked["commitment"],
                 "products__code__in": asked["product"],
             }
-            queryset = queryset.with_provision(**{k: v for k, v in conditions.items() if v})
+            queryset = queryset.with_provision(
+                between, **{k: v for k, v in conditions.items() if v}
+            )
         elif asked["product"]:
-            queryset = queryset.with_product(asked["product"])
+            queryset = queryset.with_product(asked["product"], between)
         if asked["type"]:
             queryset = queryset.filter(instrument_type__in=asked["type"])
         if asked["signed_after"]:
@@ -193,6 +224,10 @@ class AgreementFilterSet(django_filters.FilterSet):
             words.append("with " + every(short[k] or full[k] for k in asked["participant"]))
         if asked["country"]:
             words.append("with a participant from " + _either(self._labels("country")))
+        if asked["between"]:
+            words.append("between " + _every(self._labels("between")))
+        if asked["stage_stated"]:
+            words.append("that state no stage")
         if asked["stage"]:
             words.append("covering " + _either(label.lower() for label in self._labels("stage")))
         if asked["depth"]:
@@ -232,6 +267,70 @@ class AgreementFilterSet(django_filters.FilterSet):
     def query_string(self) -> str:
         """The question as a query string, without the page."""
         return urlencode(self._pairs)
+
+
+class CoverageFilterSet(AgreementFilterSet):
+    """Whose coverage, told by which partners, on which day.
+
+    Asks as the list asks, of one agency or one country. What a provision must meet is not a filter
+    on agreements here: the table says in each cell what meets it.
+    """
+
+    q = participant = participant_match = between = stage = stage_stated = None
+    type = sort = None
+    signed_after = signed_before = None  # type: ignore[assignment]
+    agency = django_filters.ChoiceFilter(
+        label="Agency", choices=public_agencies, empty_label="Choose an agency"
+    )
+    country = django_filters.ChoiceFilter(
+        label="Country or union", choices=jurisdictions, empty_label="Choose a country"
+    )
+    by = django_filters.ChoiceFilter(
+        label="Partners", choices=[("agency", "By agency"), ("country", "By country")]
+    )
+
+    OTHER_PARAMETERS = frozenset()
+
+    @property
+    def problems(self) -> dict[str, list[str]]:
+        """What is wrong with the question; a table has one subject."""
+        found = super().problems
+        if not found and self.form.cleaned_data["agency"] and self.form.cleaned_data["country"]:
+            found["country"] = ["Choose an agency or a country, not both."]
+        return found
+
+    @property
+    def subject(self) -> str:
+        """The agency's key or the country's code; empty where neither was chosen."""
+        asked = self.form.cleaned_data
+        return asked["agency"] or asked["country"]
+
+    @property
+    def asked(self) -> Asked:
+        """What a provision must meet to be counted."""
+        names = ("product", "depth", "commitment")
+        return Asked(*(frozenset(self.form.cleaned_data[name]) for name in names))
+
+    @property
+    def statuses(self) -> list[str]:
+        """The statuses that count: those asked for, or all in which an agreement stands."""
+        return self.form.cleaned_data["status"] or [status.value for status in STANDING]
+
+    def filter_queryset(self, queryset: AgreementQuerySet) -> AgreementQuerySet:
+        """The agreements of the subject that stand on the day."""
+        if self.past_day:
+            queryset = queryset.as_of(self.past_day)
+        if self.subject:
+            queryset = queryset.between([self.subject], self.day)
+        return queryset.with_status(self.day).filter(status__in=self.statuses)
+
+    def list_query(self, *partner: str, **narrower: str) -> str:
+        """The query string of the list of agreements behind a cell."""
+        kept = {"product", "depth", "commitment", "as_of"}
+        pairs = [("between", side) for side in (self.subject, *partner) if side]
+        pairs += list(narrower.items())
+        pairs += [pair for pair in self._pairs if pair[0] in kept]
+        return urlencode(pairs + [("status", status) for status in self.statuses])
 
 
 def _shown(name: str) -> str:
