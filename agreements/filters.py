@@ -280,13 +280,18 @@ class CoverageFilterSet(AgreementFilterSet):
     type = sort = None
     signed_after = signed_before = None  # type: ignore[assignment]
     agency = django_filters.ChoiceFilter(
-        label="Agency", choices=public_agencies, empty_label="Choose an agency"
+        label="Agency",
+        choices=public_agencies,
+        empty_label="Choose an agency",
+        widget=forms.Select(attrs={"class": "govuk-select", "id": "agency"}),
     )
     country = django_filters.ChoiceFilter(
         label="Country or union", choices=jurisdictions, empty_label="Choose a country"
     )
     by = django_filters.ChoiceFilter(
-        label="Partners", choices=[("agency", "By agency"), ("country", "By country")]
+        label="Partners",
+        choices=[("agency", "By agency"), ("country", "By country")],
+        empty_label=None,
     )
 
     OTHER_PARAMETERS = frozenset()
@@ -304,6 +309,11 @@ class CoverageFilterSet(AgreementFilterSet):
         """The agency's key or the country's code; empty where neither was chosen."""
         asked = self.form.cleaned_data
         return asked["agency"] or asked["country"]
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but the subject and the kind of partner was asked for."""
+        return any(name not in ("agency", "country", "by") for name, _ in self._pairs)
 
     @property
     def asked(self) -> Asked:
@@ -324,11 +334,24 @@ class CoverageFilterSet(AgreementFilterSet):
             queryset = queryset.between([self.subject], self.day)
         return queryset.with_status(self.day).filter(status__in=self.statuses)
 
-    def list_query(self, *partner: str, **narrower: str) -> str:
-        """The query string of the list of agreements behind a cell."""
+    @property
+    def by_country(self) -> bool:
+        """Whether a partner is a country; a body of no country stays a partner of its own."""
+        return self.form.cleaned_data["by"] == "country"
+
+    def with_agency(self, key: str) -> str:
+        """The same question asked of an agency, as a query string."""
+        others = [pair for pair in self._pairs if pair[0] not in ("agency", "country")]
+        return urlencode([("agency", key), *others])
+
+    def side_of(self, agency: Agency) -> str:
+        """The partner that an agency belongs to, as a side of ``between``."""
+        return (self.by_country and agency.jurisdiction.code) or agency.key
+
+    def list_query(self, *sides: str) -> str:
+        """The query string of the list of agreements that count between these sides."""
         kept = {"product", "depth", "commitment", "as_of"}
-        pairs = [("between", side) for side in (self.subject, *partner) if side]
-        pairs += list(narrower.items())
+        pairs = [("between", side) for side in sides]
         pairs += [pair for pair in self._pairs if pair[0] in kept]
         return urlencode(pairs + [("status", status) for status in self.statuses])
 

@@ -310,6 +310,12 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """What the page of a pair of agencies shows, in a fixed number of queries."""
         return self.prefetch_related(*self.model.PAIRED)
 
+    def with_compared(self) -> "AgreementQuerySet":
+        """What the agreements it is related to provide, in a fixed number of queries."""
+        return self.prefetch_related(
+            "relations__target__provisions__area", "relations__target__provisions__products"
+        )
+
     def with_related(self) -> "AgreementQuerySet":
         """Everything a record holds, in a fixed number of queries."""
         return self.prefetch_related(*self.model.RELATED)

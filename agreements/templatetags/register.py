@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django import template
 from django.forms import BaseForm, BoundField
 
-from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, Reach
+from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, PairRow, Reach
 from ..dates import PartialDate
 from ..models import Agreement, Evidence, EvidenceTopic, Milestone, Provision, RelationKind, Source
 from ..status import MARKS, counts_from
@@ -86,6 +86,31 @@ def sources_on(agreement: Agreement, topic: str) -> list[Source]:
 def reach(provision: Provision) -> Reach:
     """The depth and commitment of one provision."""
     return Reach(Depth(provision.depth), Commitment(provision.commitment))
+
+
+@register.filter
+def reach_words(reach: Reach) -> str:
+    """A reach in the middle of a sentence; an exclusion is no depth."""
+    return "excluded" if reach.commitment == Commitment.EXCLUDED else str(reach).lower()
+
+
+@register.filter
+def agreements_of(provisions: Iterable[Provision]) -> list[Agreement]:
+    """The agreements that hold these provisions, each once."""
+    return list(dict.fromkeys(provision.agreement for provision in provisions))
+
+
+@register.filter
+def row_count(rows: Iterable[PairRow]) -> int:
+    """How many lines of the table of a pair these rows take: what reaches both ways has its own,
+    what is one-way another."""
+    return sum(bool(row.both) + bool(row.left or row.right) for row in rows)
+
+
+@register.filter
+def lower_first(text: str) -> str:
+    """A name in the middle of a sentence; one that begins with capitals stays as it is."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 @register.filter

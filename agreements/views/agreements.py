@@ -11,8 +11,16 @@ from django.views.decorators.http import require_safe
 
 from ..exports import agreements_csv
 from ..filters import AgreementFilterSet
-from ..models import Agreement, Capacity, Relation
-from .parts import PAGE_SIZE, day_asked, page_number, ruled, vocabulary
+from ..models import Agreement, Capacity, Relation, RelationKind
+from .parts import (
+    PAGE_SIZE,
+    comparable,
+    comparison,
+    day_asked,
+    page_number,
+    ruled,
+    vocabulary,
+)
 
 
 @require_safe
@@ -65,12 +73,13 @@ def agreement_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Everything recorded about one agreement."""
     register = Agreement.objects.register()
-    agreement = get_object_or_404(register.with_related(), slug=slug)
+    agreement = get_object_or_404(register.with_related().with_compared(), slug=slug)
     as_of = day_asked(request)
     grid = agreement.grid
     told_from_the_other_side = Relation.objects.filter(
         target=agreement, agreement__in=register
     ).select_related("agreement")
+    words = vocabulary()
     context = {
         "agreement": agreement,
         "as_of": as_of,
@@ -84,6 +93,18 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
             if (people := [p for p in agreement.signatories.all() if p.capacity == capacity])
         ],
         "inverse_relations": told_from_the_other_side,
+        "comparisons": [
+            comparison(
+                RelationKind(relation.kind),
+                agreement,
+                relation.target,
+                relation.target.provisions.all(),
+                agreement.provisions.all(),
+                words["product_names"],
+            )
+            for relation in agreement.public_relations
+            if relation.target and comparable(relation.kind)
+        ],
         "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
-    } | vocabulary()
+    } | words
     return render(request, "agreements/agreement_detail.html", context)

@@ -1,14 +1,15 @@
 """What several pages ask and show."""
 
 import datetime
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest
 
-from ..coverage import Commitment, Depth
+from ..coverage import Change, ChangeKind, Commitment, Depth, changes
 from ..filters import DayFilter
-from ..models import Agreement, ProductCategory
+from ..models import Agreement, ProductCategory, Provision, RelationKind
 
 PAGE_SIZE = 25
 
@@ -20,6 +21,41 @@ def ruled(agreements: Any, day: datetime.date) -> list[Agreement]:
         agreement.ruling = agreement.ruling_on(day)
         agreement.participants = agreement.participations_on(day)
     return ruled
+
+
+class Comparison(NamedTuple):
+    """What one agreement changes about an earlier one. ``changes`` is None where nothing is
+    recorded of what one of them provides, so that there is nothing to compare."""
+
+    kind: RelationKind
+    agreement: Agreement
+    earlier: Agreement
+    changes: list[Change] | None
+
+
+def comparison(
+    kind: RelationKind,
+    agreement: Agreement,
+    earlier: Agreement,
+    before: Iterable[Provision],
+    after: Iterable[Provision],
+    product_order: Iterable[str],
+) -> Comparison:
+    """Compare two sets of provisions. Unless it replaces the earlier agreement, that one still
+    stands, so nothing is lessened or dropped by what the later does not say."""
+    before, after = list(before), list(after)
+    if not (before and after):
+        return Comparison(kind, agreement, earlier, None)
+    found = changes(before, after, list(product_order))
+    if not kind.replaces:
+        losses = (ChangeKind.LESSENED, ChangeKind.NO_LONGER_STATED)
+        found = [change for change in found if change.kind not in losses]
+    return Comparison(kind, agreement, earlier, found)
+
+
+def comparable(kind: str) -> bool:
+    """Whether a relation of this kind asks what the later agreement changes."""
+    return kind != RelationKind.PART_OF
 
 
 def vocabulary() -> dict[str, Any]:
