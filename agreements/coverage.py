@@ -349,6 +349,11 @@ class PairRow:
     left: tuple[Directed, ...]
     right: tuple[Directed, ...]
 
+    @property
+    def lines(self) -> int:
+        """How many lines of a table it takes: one for both directions, one for the one-way."""
+        return bool(self.both) + bool(self.left or self.right)
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -304,6 +304,13 @@ class CoverageFilterSet(AgreementFilterSet):
             found["country"] = ["Choose an agency or a country, not both."]
         return found
 
+    def applied(self) -> Iterator[dict[str, str]]:
+        """What narrows the table; the subject stands in its heading."""
+        subject = {str(self.form.fields[name].label) for name in ("agency", "country", "by")}
+        for each in super().applied():
+            if each["words"].partition(":")[0] not in subject:
+                yield each
+
     @property
     def subject(self) -> str:
         """The agency's key or the country's code; empty where neither was chosen."""
@@ -338,6 +345,11 @@ class CoverageFilterSet(AgreementFilterSet):
     def by_country(self) -> bool:
         """Whether a partner is a country; a body of no country stays a partner of its own."""
         return self.form.cleaned_data["by"] == "country"
+
+    @property
+    def subject_query(self) -> str:
+        """The question without what narrows it, as a query string."""
+        return urlencode([p for p in self._pairs if p[0] in ("agency", "country", "by")])
 
     def with_agency(self, key: str) -> str:
         """The same question asked of an agency, as a query string."""

@@ -224,9 +224,9 @@ class AgreementQuerySet(models.QuerySet[Any]):
                 products.setdefault(pk, []).append(code)
         provisions: dict[int, list[_Provided]] = {}
         columns = ("area", "area__stage", "depth", "commitment", "relying", "reference")
-        for pk, agreement, area, stage, depth, commitment, relying, reference in (
-            provided.order_by("pk").values_list("pk", "agreement", *columns)
-        ):
+        for pk, agreement, area, stage, depth, commitment, relying, reference in provided.order_by(
+            "pk"
+        ).values_list("pk", "agreement", *columns):
             ends = (relying, reference) if relying else None
             provisions.setdefault(agreement, []).append(
                 _Provided(area, stage or None, depth, commitment, products.get(pk, []), ends)
@@ -329,9 +329,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
     def _reaching(self, sides: Sequence[str] = ()) -> models.QuerySet:
         """The provisions of an agreement that are not exclusions and reach between ``sides``."""
         return (
-            self._related("provisions")
-            .exclude(commitment="excluded")
-            .filter(_reach_between(sides))
+            self._related("provisions").exclude(commitment="excluded").filter(_reach_between(sides))
         )
 
     def _milestones(self) -> models.QuerySet:

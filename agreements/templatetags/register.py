@@ -101,22 +101,22 @@ def agreements_of(provisions: Iterable[Provision]) -> list[Agreement]:
 
 
 @register.filter
-def row_count(rows: Iterable[PairRow]) -> int:
-    """How many lines of the table of a pair these rows take: what reaches both ways has its own,
-    what is one-way another."""
-    return sum(bool(row.both) + bool(row.left or row.right) for row in rows)
-
-
-@register.filter
-def lower_first(text: str) -> str:
-    """A name in the middle of a sentence; one that begins with capitals stays as it is."""
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+def line_count(rows: Iterable[PairRow]) -> int:
+    """How many lines of the table of a pair these rows take."""
+    return sum(row.lines for row in rows)
 
 
 @register.filter
 def product_name(names: Mapping[str, str], code: str) -> str:
     """A product's name by its code; the column without products says so."""
     return "Products not stated" if code == PRODUCTS_NOT_STATED else names.get(code, code)
+
+
+@register.filter
+def named(names: Mapping[str, str], codes: Iterable[str]) -> str:
+    """The products of some codes in the middle of a sentence; CTGTP keeps its capitals."""
+    found = [product_name(names, code) for code in codes]
+    return ", ".join(n if n[1:2].isupper() else n[:1].lower() + n[1:] for n in found)
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """What stands between an agency or a country and its partners, and between two agencies."""
 
+import datetime
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -46,6 +47,16 @@ class Line(NamedTuple):
     def name(self) -> str:
         """The partner's name: the agency's, or its country's."""
         return str(self.agency.jurisdiction.name if self.by_country else self.agency)
+
+    @property
+    def short_name(self) -> str:
+        """The country, or the agency's acronym if it has one."""
+        return self.name if self.by_country else self.agency.short_name
+
+    @property
+    def long_name(self) -> str:
+        """The agency's full name where an acronym stands before it."""
+        return "" if self.by_country or not self.agency.acronym else self.agency.name
 
     @property
     def place(self) -> str:
@@ -140,6 +151,7 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
             and question.asked.admits(each.scope, each.provisions)
         ],
         "chosen": chosen,
+        "cleared": f"?{question.subject_query}",
         "subject_name": str(chosen or countries.get(question.subject)),
     }
 
@@ -232,25 +244,25 @@ def _pair_of(key: str, other: str) -> tuple[Agency, Agency]:
 
 
 def _standing(
-    agreements: list[Agreement], both: set[int], day: Any
-) -> tuple[list[Agreement], list[Agreement]]:
+    agreements: list[Any], both: set[int], day: datetime.date
+) -> tuple[list[Any], list[Any]]:
     """Those that stand with both on the day, and those that do not; one that either had not yet
     joined is in neither."""
-    standing, former = [], []
+    standing: list[Any] = []
+    former: list[Any] = []
     for agreement in agreements:
         parts = [part for part in agreement.participations.all() if part.agency_id in both]
         if any(part.joined_on and part.joined_on.latest > day for part in parts):
             continue
         agreement.effect = agreement.first_effect_on(day)
+        agreement.joined_by = [part for part in parts if part.joined_on]
         agreement.left_by = [part for part in parts if not part.takes_part_on(day)]
         stands = agreement.ruling.status in STANDING and not agreement.left_by
         (standing if stands else former).append(agreement)
     return standing, former
 
 
-def _comparisons(
-    agreements: list[Agreement], left: Agency, right: Agency, order: list[str]
-) -> list[Any]:
+def _comparisons(agreements: list[Any], left: Agency, right: Agency, order: list[str]) -> list[Any]:
     """What each agreement of the pair changes about an earlier one of the pair, for the pair."""
     shared = {agreement.pk: agreement for agreement in agreements}
 

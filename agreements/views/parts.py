@@ -24,13 +24,14 @@ def ruled(agreements: Any, day: datetime.date) -> list[Agreement]:
 
 
 class Comparison(NamedTuple):
-    """What one agreement changes about an earlier one. ``changes`` is None where nothing is
-    recorded of what one of them provides, so that there is nothing to compare."""
+    """What one agreement changes about an earlier one. ``silent`` is the one of which no provision
+    is recorded, so that there is nothing to compare."""
 
     kind: RelationKind
     agreement: Agreement
     earlier: Agreement
-    changes: list[Change] | None
+    changes: list[Change]
+    silent: Agreement | None = None
 
 
 def comparison(
@@ -45,7 +46,7 @@ def comparison(
     stands, so nothing is lessened or dropped by what the later does not say."""
     before, after = list(before), list(after)
     if not (before and after):
-        return Comparison(kind, agreement, earlier, None)
+        return Comparison(kind, agreement, earlier, [], agreement if before else earlier)
     found = changes(before, after, list(product_order))
     if not kind.replaces:
         losses = (ChangeKind.LESSENED, ChangeKind.NO_LONGER_STATED)
