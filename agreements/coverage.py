@@ -9,7 +9,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.db.models import TextChoices
 
@@ -80,6 +80,13 @@ class Directed(Reaching, Protocol):
     def one_way(self) -> tuple[int, int] | None: ...
 
 
+class Held(Reaching, Protocol):
+    """A provision that knows its agreement."""
+
+    @property
+    def agreement_id(self) -> Hashable: ...
+
+
 def deepest_first(provision: Deep) -> tuple[int, int]:
     """Sort key: the deepest first, of two at one depth the firmer."""
     return (-_DEPTH[provision.depth], -_FIRMNESS[provision.commitment])
@@ -107,11 +114,7 @@ class Cell:
     @property
     def reaches(self) -> list[Reach]:
         """The different depths and commitments here, deepest first, exclusions apart."""
-        found = (
-            Reach(Depth(p.depth), Commitment(p.commitment))
-            for p in self.provisions
-            if p.commitment != Commitment.EXCLUDED
-        )
+        found = (_reach(p) for p in self.provisions if p.commitment != Commitment.EXCLUDED)
         return list(dict.fromkeys(found))
 
     @property
@@ -357,24 +360,32 @@ class PairRow:
 
 @dataclass(frozen=True)
 class Answer:
-    """The deepest reach of some products at one stage, and the provisions that say so. A reach
-    that is excluded means that nothing but exclusions is recorded."""
+    """The deepest reach of some products at one stage, and the provisions that say so. ``reach`` is
+    None where nothing but exclusions is recorded; ``partly`` is true where something is excluded
+    beside the reach."""
 
-    reach: Reach
+    reach: Reach | None
     products: tuple[str, ...]
     provisions: tuple[Reaching, ...]
-    excluded: bool
+    partly: bool
 
 
 def pair(
     provisions: Iterable[Directed], left: int, right: int, product_order: Sequence[str] = ()
 ) -> list[tuple[Stage, list[PairRow]]]:
     """The stages of a pair of agencies, each with its provisions by product; no rows where nothing
-    is stated. ``provisions`` are those of agreements in which both take part."""
+    is stated. ``provisions`` are those of agreements in which both take part. Products that have
+    the very same provisions stand together."""
     reaching = [p for p in provisions if between(p, [left], [right])]
-    grid = coverage(reaching, product_order)
 
-    def row(products: tuple[str, ...], found: Sequence[Directed]) -> PairRow:
+    def rows(cells: Iterable[Cell]) -> list[PairRow]:
+        alike: dict[tuple[Any, ...], list[str]] = {}
+        for cell in cells:
+            if cell.provisions:
+                alike.setdefault(cell.provisions, []).append(cell.product)
+        return [row(tuple(products), found) for found, products in alike.items()]
+
+    def row(products: tuple[str, ...], found: tuple[Any, ...]) -> PairRow:
         return PairRow(
             products,
             tuple(p for p in found if p.one_way is None),
@@ -382,70 +393,49 @@ def pair(
             tuple(p for p in found if p.one_way == (right, left)),
         )
 
-    return [
-        (each.stage, [row(products, found) for products, found in _alike(each.cells)])
-        for each in grid.rows
-    ]
-
-
-def _alike(cells: Iterable[Cell]) -> list[tuple[tuple[str, ...], Sequence]]:
-    """The products of ``cells`` that have the very same provisions, together; empty ones left
-    out."""
-    found: list[tuple[list[str], tuple[Reaching, ...]]] = []
-    for cell in cells:
-        same = next((products for products, held in found if held == cell.provisions), None)
-        if same is not None:
-            same.append(cell.product)
-        elif cell.provisions:
-            found.append(([cell.product], cell.provisions))
-    return [(tuple(products), held) for products, held in found]
+    return [(each.stage, rows(each.cells)) for each in coverage(reaching, product_order).rows]
 
 
 def answers(
-    provisions: Iterable[Reaching], product_order: Sequence[str] = ()
+    provisions: Iterable[Held], product_order: Sequence[str] = ()
 ) -> list[tuple[Stage, list[Answer]]]:
     """The short answer for each stage: the deepest reach, with the products it holds for.
 
-    No answers at a stage mean that nothing is stated.
+    Products stand together when the same agreements say the same of them. No answers at a stage
+    mean that nothing is stated.
     """
-    return [
-        (
-            row.stage,
-            [_answer(row.stage, products, held) for products, held in _alike(_deepest_only(row))],
-        )
-        for row in coverage(provisions, product_order).rows
-    ]
+
+    def told(cells: Iterable[Cell]) -> list[Answer]:
+        alike: dict[tuple[Reach | None, bool, frozenset], tuple[list[str], list[Any]]] = {}
+        for cell in cells:
+            if cell.provisions:
+                deepest = cell.deepest
+                held: list[Any] = [
+                    p for p in cell.provisions if not deepest or _reach(p) == deepest
+                ]
+                partly = cell.excluded and deepest is not None
+                key = (deepest, partly, frozenset(p.agreement_id for p in held))
+                products, saying = alike.setdefault(key, ([], []))
+                products.append(cell.product)
+                saying += held
+        found = [
+            Answer(deepest, tuple(products), tuple(dict.fromkeys(saying)), partly)
+            for (deepest, partly, _), (products, saying) in alike.items()
+        ]
+        return sorted(found, key=lambda a: (a.reach is None, a.reach and deepest_first(a.reach)))
+
+    return [(row.stage, told(row.cells)) for row in coverage(provisions, product_order).rows]
 
 
-def _deepest_only(row: Row) -> list[Cell]:
-    """The cells of a row, each with its deepest provisions and its exclusions."""
-    return [
-        Cell(
-            cell.stage,
-            cell.product,
-            tuple(
-                p
-                for p in cell.provisions
-                if p.commitment == Commitment.EXCLUDED
-                or cell.deepest == Reach(Depth(p.depth), Commitment(p.commitment))
-            ),
-        )
-        for cell in row.cells
-    ]
-
-
-def _answer(stage: Stage, products: tuple[str, ...], held: Sequence[Reaching]) -> Answer:
-    cell = Cell(stage, products[0], tuple(held))
-    said = [p for p in held if p.commitment != Commitment.EXCLUDED]
-    return Answer(summary(held), products, tuple(said or held), cell.excluded and bool(said))
+def _reach(provision: Deep) -> Reach:
+    return Reach(Depth(provision.depth), Commitment(provision.commitment))
 
 
 def summary(provisions: Iterable[Reaching]) -> Reach:
     """The deepest reach of one or more provisions; an exclusion where there is nothing else."""
     ordered = sorted(provisions, key=deepest_first)
     said = [p for p in ordered if p.commitment != Commitment.EXCLUDED]
-    first = (said or ordered)[0]
-    return Reach(Depth(first.depth), Commitment(first.commitment))
+    return _reach((said or ordered)[0])
 
 
 class ChangeKind(StrEnum):
