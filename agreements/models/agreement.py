@@ -191,7 +191,7 @@ class Agreement(models.Model):
         "provisions__reference",
         "provisions__source",
         "milestones__source",
-        "relations__target",
+        "relations",
     )
     #: Everything a record holds, prefetched.
     RELATED = (
