@@ -158,21 +158,23 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
 
 def _overview(question: CoverageFilterSet) -> list[Line]:
     """The agencies with the most partners in other countries, each with all that stands."""
-    instruments = question.qs.instruments(question.day)
-    agencies = _agencies(instruments)
-    homes = {pk: agency.jurisdiction.code or agency.key for pk, agency in agencies.items()}
+    taking_part = question.qs.members(question.day)
+    present = Agency.objects.register().in_bulk({a for both in taking_part.values() for a in both})
+    homes = {pk: agency.jurisdiction.code or agency.key for pk, agency in present.items()}
     met: dict[int, set[int]] = {}
-    shared: dict[int, list[Instrument]] = {}
-    for instrument in instruments:
-        for member in instrument.members:
-            abroad = {other for other in instrument.members if homes[other] != homes[member]}
+    for members in taking_part.values():
+        for member in members:
+            abroad = {other for other in members if homes[other] != homes[member]}
             met.setdefault(member, set()).update(abroad)
-            shared.setdefault(member, []).append(instrument)
-    most = sorted(met, key=lambda pk: (-len(met[pk]), agencies[pk].name.casefold()))[:OVERVIEW]
+    most = sorted(met, key=lambda pk: (-len(met[pk]), present[pk].name.casefold()))[:OVERVIEW]
+    keys = [present[pk].key for pk in most]
+    instruments = question.qs.with_participant(keys, question.day).instruments(question.day)
+    agencies = _agencies(instruments)
     lines = []
     for pk in most:
         key = agencies[pk].key
-        rows = partners(shared[pk], {pk}, dict.fromkeys(agencies, key), question.asked)
+        shared = [each for each in instruments if pk in each.members]
+        rows = partners(shared, {pk}, dict.fromkeys(agencies, key), question.asked)
         if row := rows.get(key):
             url = f"{reverse('coverage')}?{question.with_agency(key)}"
             lines.append(
