@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
-from itertools import compress
+from itertools import compress, permutations
 from operator import and_, or_
 from typing import Any, NamedTuple
 
@@ -108,20 +108,28 @@ class Facets:
             if row[3] or milestones.get(row[0])
         )
         self.known_from = _Dated(first)
-        #: Value and words of every choice that depends on what the register holds.
-        self.choices = {
-            "participant": [(agency.key, agency.words) for agency in self.agencies],
-            "country": sorted(
-                (
-                    (code, countries.name(code))
-                    for code in {agency.jurisdiction for agency in self.agencies} - {""}
-                ),
-                key=lambda choice: choice[1],
-            ),
-            "product": list(ProductCategory.objects.values_list("code", "name")),
-        }
+        self.choices = self._choices()
         # A day's bitmaps cost a pass over the register: the last few days asked for are kept.
         self.on = lru_cache(maxsize=16)(self._on)
+
+    def _choices(self) -> dict[str, Any]:
+        """Value and words of every choice that depends on what the register holds, by filter."""
+        taking_part = [(agency.key, agency.words) for agency in self.agencies]
+        codes = {agency.jurisdiction for agency in self.agencies} - {""}
+        places = sorted(((code, countries.name(code)) for code in codes), key=lambda row: row[1])
+        by_place: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for agency in Agency.objects.register().only("key", "name", "acronym", "jurisdiction"):
+            by_place[str(agency.jurisdiction.name or "")].append((agency.key, str(agency)))
+        international = by_place.pop("", [])
+        grouped = sorted(by_place.items())
+        return {
+            "participant": taking_part,
+            "country": places,
+            "between": taking_part + places,
+            "product": list(ProductCategory.objects.values_list("code", "name")),
+            # Those without a jurisdiction last.
+            "agency": [*grouped, ("International", international)] if international else grouped,
+        }
 
     def _read_participants(self) -> None:
         listed = Agency.objects.taking_part().order_by("pk")
@@ -144,39 +152,71 @@ class Facets:
         self.participants = self._gathered(found)
 
     def _read_provisions(self) -> None:
-        provisions = {
-            pk: (self.position[agreement], stage, depth, commitment)
-            for pk, agreement, stage, depth, commitment in Provision.objects.filter(
-                agreement__state=PublicationState.PUBLISHED
-            )
-            .exclude(commitment="excluded")
+        ends = (
+            "relying__key",
+            "relying__jurisdiction",
+            "reference__key",
+            "reference__jurisdiction",
+        )
+        rows = (
+            Provision.objects.filter(agreement__state=PublicationState.PUBLISHED)
             .order_by()
-            .values_list("pk", "agreement", "area__stage", "depth", "commitment")
-            if agreement in self.position
-        }
-        reached: list[tuple[Reached, int]] = []
-        for_product: list[tuple[str, int]] = []
-        unnamed = dict.fromkeys(provisions)
+            .values_list("pk", "agreement", "area__stage", "depth", "commitment", *ends)
+        )
         links = Provision.products.through.objects.order_by().values_list(
             "provision", "productcategory__code"
         )
+        products: dict[int, list[str]] = defaultdict(list)
         for provision, product in links.iterator(chunk_size=5000):
-            if found := provisions.get(provision):
-                position, stage, depth, commitment = found
-                unnamed.pop(provision, None)
-                reached.append((Reached(stage, depth, commitment, product), position))
-                for_product.append((product, position))
-        for provision in unnamed:
-            position, stage, depth, commitment = provisions[provision]
-            reached.append((Reached(stage, depth, commitment, ""), position))
+            products[provision].append(product)
+        mutual: list[tuple[Reached, int]] = []
+        self._one_way: list[_OneWay] = []
+        for pk, agreement, stage, depth, commitment, *named in rows.iterator(chunk_size=5000):
+            if (position := self.position.get(agreement)) is None:
+                continue
+            for product in products.get(pk, [""]):
+                reached = Reached(stage, depth, commitment, product)
+                if named[0] is None:
+                    mutual.append((reached, position))
+                else:
+                    self._one_way.append(
+                        _OneWay(reached, position, frozenset(named[:2]), frozenset(named[2:]))
+                    )
         scope = Agreement.products.through.objects.order_by().values_list(
             "agreement", "productcategory__code"
         )
-        for agreement, product in scope.iterator(chunk_size=5000):
-            if agreement in self.position:
-                for_product.append((product, self.position[agreement]))
-        self.reached = self._gathered(reached)
-        self.products = self._gathered(for_product)
+        self._scope = self._gathered(
+            (product, self.position[agreement])
+            for agreement, product in scope.iterator(chunk_size=5000)
+            if agreement in self.position
+        )
+        self._mutual = self._gathered(mutual)
+        self.provided = self._provided(self._one_way)
+
+    def _provided(self, one_way: Iterable["_OneWay"]) -> "_Provided":
+        """What all provisions that are not one-way reach, and these one-way ones."""
+        reached = dict(self._mutual)
+        for row in one_way:
+            reached[row.reached] = reached.get(row.reached, 0) | 1 << row.position
+        staged = reduce(or_, (bits for each, bits in reached.items() if each.stage), 0)
+        reached = {each: bits for each, bits in reached.items() if each.commitment != "excluded"}
+        products = dict(self._scope)
+        for each, bits in reached.items():
+            if each.product:
+                products[each.product] = products.get(each.product, 0) | bits
+        return _Provided(reached, products, staged)
+
+    def _provided_between(self, sides: Sequence[str]) -> "_Provided":
+        """The twin of ``coverage.between``: of a one-way provision, what runs between two of the
+        sides; of a single side, from it or to it."""
+        pairs = list(permutations(sides, 2))
+
+        def joins(row: "_OneWay") -> bool:
+            if not pairs:
+                return sides[0] in row.relying | row.reference
+            return any(one in row.relying and two in row.reference for one, two in pairs)
+
+        return self._provided(filter(joins, self._one_way))
 
     def _gathered(self, pairs: Iterable[tuple[Any, int]]) -> dict[Any, int]:
         """Value -> the bitmap of the positions it comes with."""
@@ -207,7 +247,7 @@ class Facets:
     def count_by_stage(self) -> dict[str, int]:
         """Stage -> number of agreements with a provision there that is not an exclusion."""
         found: dict[str, int] = defaultdict(int)
-        for reached, bitmap in self.reached.items():
+        for reached, bitmap in self.provided.reached.items():
             found[reached.stage] |= bitmap
         return {stage: bitmap.bit_count() for stage, bitmap in found.items() if stage}
 
@@ -223,6 +263,8 @@ class Facets:
         chosen = asked["participant"]
         every = bool(asked["participant_match"] and chosen)
         countries = self._countries(present, eu_members(day) if asked["eu_members"] else set())
+        sides = list(dict.fromkeys(asked["between"]))
+        provided = self._provided_between(sides) if sides else self.provided
         statuses = self.on(day).statuses
         reached = {
             name: asked[name] for name in ("stage", "depth", "commitment", "product") if asked[name]
@@ -232,9 +274,13 @@ class Facets:
             "country": _any(countries, asked["country"]) if asked["country"] else None,
             "type": _any(self.types, asked["type"]) if asked["type"] else None,
             "status": _any(statuses, asked["status"]) if asked["status"] else None,
-            "reached": self._reaching(reached) if reached else None,
+            "reached": provided.meeting(reached) if reached else None,
         }
         limits, in_title = self._limits(asked, past_day)
+        for side in sides:
+            limits &= self.taking_part(side, day)
+        if asked["stage_stated"]:
+            limits &= ~provided.staged
 
         def without(facet: str) -> int:
             others = (bits for name, bits in plain.items() if name != facet and bits is not None)
@@ -247,7 +293,7 @@ class Facets:
             "country": _counted(countries, without("country")),
             "type": _counted(self.types, without("type")),
             "status": _counted(statuses, without("status")),
-            **self._reached_counts(reached, without("reached")),
+            **provided.counts(reached, without("reached")),
         }
         return Answer(bitmap, self._ordered(bitmap, asked["sort"], in_title), counts)
 
@@ -281,33 +327,12 @@ class Facets:
             countries[EU] |= _any(countries, counted_as_eu)
         return countries
 
-    def _reaching(self, chosen: Mapping[str, Sequence[str]]) -> int:
-        """The agreements one of whose provisions meets every choice; for a product alone, also
-        those whose scope names it."""
-        if set(chosen) == {"product"}:
-            return _any(self.products, chosen["product"])
-        return reduce(or_, (bitmap for _, bitmap in self._meeting(chosen)), 0)
-
-    def _meeting(self, chosen: Mapping[str, Sequence[str]]) -> Iterator[tuple[Reached, int]]:
-        wanted = [(Reached._fields.index(name), set(values)) for name, values in chosen.items()]
-        for reached, bitmap in self.reached.items():
-            if all(reached[index] in values for index, values in wanted):
-                yield reached, bitmap
-
-    def _reached_counts(
-        self, chosen: Mapping[str, Sequence[str]], others: int
-    ) -> dict[str, dict[str, int]]:
-        counts = {}
-        for index, name in enumerate(Reached._fields):
-            rest = {other: values for other, values in chosen.items() if other != name}
-            if name == "product" and not rest:
-                counts[name] = _counted(self.products, others)
-                continue
-            found: dict[str, int] = defaultdict(int)
-            for reached, bitmap in self._meeting(rest):
-                found[reached[index]] |= bitmap
-            counts[name] = _counted(found, others)
-        return counts
+    def taking_part(self, side: str, day: datetime.date) -> int:
+        """The agreements in which a side takes part on ``day``: an agency by its key, or a country
+        by its code."""
+        present = self.on(day).participants
+        found = (present.get(a.key, 0) for a in self.agencies if side in (a.key, a.jurisdiction))
+        return reduce(or_, found, 0)
 
     def _ordered(self, bitmap: int, order: str, in_title: int | None) -> list[int]:
         if order in self.orders:
@@ -325,6 +350,51 @@ class Facets:
         """One byte a position, 1 where the bit is set."""
         width = len(self.ids)
         return f"{bitmap:0{width}b}".encode()[::-1].translate(_FLAGS) if width else b""
+
+
+class _OneWay(NamedTuple):
+    """A one-way provision: what it reaches, and the key and country of each of the two it names."""
+
+    reached: Reached
+    position: int
+    relying: frozenset[str]
+    reference: frozenset[str]
+
+
+class _Provided(NamedTuple):
+    """The agreements by what their provisions reach, those that reach a product in scope or by a
+    provision, and those that say anything of a stage, be it an exclusion."""
+
+    reached: dict[Reached, int]
+    products: dict[str, int]
+    staged: int
+
+    def meeting(self, chosen: Mapping[str, Sequence[str]]) -> int:
+        """The agreements one of whose provisions meets every choice; for a product alone, also
+        those whose scope names it."""
+        if set(chosen) == {"product"}:
+            return _any(self.products, chosen["product"])
+        return reduce(or_, (bitmap for _, bitmap in self._each_meeting(chosen)), 0)
+
+    def counts(self, chosen: Mapping[str, Sequence[str]], others: int) -> dict[str, dict[str, int]]:
+        """Facet -> value -> how many of ``others`` meet it and the choices of the other facets."""
+        counts = {}
+        for index, name in enumerate(Reached._fields):
+            rest = {other: values for other, values in chosen.items() if other != name}
+            if name == "product" and not rest:
+                counts[name] = _counted(self.products, others)
+                continue
+            found: dict[str, int] = defaultdict(int)
+            for reached, bitmap in self._each_meeting(rest):
+                found[reached[index]] |= bitmap
+            counts[name] = _counted(found, others)
+        return counts
+
+    def _each_meeting(self, chosen: Mapping[str, Sequence[str]]) -> Iterator[tuple[Reached, int]]:
+        wanted = [(Reached._fields.index(name), set(values)) for name, values in chosen.items()]
+        for reached, bitmap in self.reached.items():
+            if all(reached[index] in values for index, values in wanted):
+                yield reached, bitmap
 
 
 class _Day(NamedTuple):

@@ -18,12 +18,12 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from . import facets
-from .coverage import Commitment, Depth, Stage
+from .coverage import Asked, Commitment, Depth, Stage
 from .dates import PartialDateFormField
 from .jurisdictions import EU, eu_members
-from .models import InstrumentType
+from .models import Agency, InstrumentType
 from .querysets import AgreementQuerySet
-from .status import Status
+from .status import STANDING, Status
 
 MAX_QUERY_LENGTH = 200
 #: A list of choices longer than this shows the most frequent; ``expand`` shows the rest.
@@ -91,7 +91,11 @@ class AgreementFilterSet(django_filters.FilterSet):
     eu_members = django_filters.ChoiceFilter(
         label="European Union", choices=[("yes", "Including its members")], empty_label=None
     )
+    between = django_filters.MultipleChoiceFilter(label="Between", choices=[])
     stage = django_filters.MultipleChoiceFilter(label="Stage", choices=Stage.choices)
+    stage_stated = django_filters.ChoiceFilter(
+        label="Stage stated", choices=[("no", "No stage stated")], empty_label="Any"
+    )
     product = django_filters.MultipleChoiceFilter(label="Product", choices=[])
     depth = django_filters.MultipleChoiceFilter(label="Depth", choices=Depth.choices)
     commitment = django_filters.MultipleChoiceFilter(
@@ -120,7 +124,7 @@ class AgreementFilterSet(django_filters.FilterSet):
         self.others = others
         self.today = timezone.localdate()
         self.facets = facets.current()
-        for name in self.OPEN_FACETS:
+        for name in self.facets.choices.keys() & self.form.fields.keys():
             self.form.fields[name].choices = self.facets.choices[name]
 
     @property
@@ -177,6 +181,11 @@ class AgreementFilterSet(django_filters.FilterSet):
             if asked["eu_members"] and EU in codes:
                 codes |= eu_members(self.day)
             queryset = queryset.in_country(codes, self.past_day)
+        between = list(dict.fromkeys(asked["between"]))
+        if between:
+            queryset = queryset.between(between, self.day)
+        if asked["stage_stated"]:
+            queryset = queryset.without_stage(between)
         if asked["stage"] or asked["depth"] or asked["commitment"]:
             conditions = {
                 "area__stage__in": asked["stage"],
@@ -184,9 +193,11 @@ class AgreementFilterSet(django_filters.FilterSet):
                 "commitment__in": asked["commitment"],
                 "products__code__in": asked["product"],
             }
-            queryset = queryset.with_provision(**{k: v for k, v in conditions.items() if v})
+            queryset = queryset.with_provision(
+                between, **{k: v for k, v in conditions.items() if v}
+            )
         elif asked["product"]:
-            queryset = queryset.with_product(asked["product"])
+            queryset = queryset.with_product(asked["product"], between)
         if asked["type"]:
             queryset = queryset.filter(instrument_type__in=asked["type"])
         if asked["signed_after"]:
@@ -228,6 +239,10 @@ class AgreementFilterSet(django_filters.FilterSet):
             if asked["eu_members"] and EU in asked["country"]:
                 places.append("a member of the European Union")
             words.append("with a participant from " + _either(places))
+        if asked["between"]:
+            words.append("between " + _every(self._labels("between")))
+        if asked["stage_stated"]:
+            words.append("that state no stage")
         if asked["stage"]:
             words.append("covering " + _either(label.lower() for label in self._labels("stage")))
         if asked["depth"]:
@@ -306,6 +321,103 @@ class AgreementFilterSet(django_filters.FilterSet):
         """The address of one page of the answer, as pairs."""
         expand = [("expand", self.expanded)] if self.expanded else []
         return self.pairs + expand + ([("page", str(page))] if page > 1 else [])
+
+
+class CoverageFilterSet(AgreementFilterSet):
+    """Whose coverage, told by which partners, on which day.
+
+    Asks as the list asks, of one agency or one country. What a provision must meet is not a filter
+    on agreements here: the table says in each cell what meets it.
+    """
+
+    q = participant = participant_match = eu_members = between = stage = stage_stated = None
+    type = sort = None
+    signed_after = signed_before = None  # type: ignore[assignment]
+    agency = django_filters.ChoiceFilter(
+        label="Agency",
+        choices=[],
+        empty_label="Choose an agency",
+        widget=forms.Select(attrs={"class": "govuk-select", "id": "agency"}),
+    )
+    country = django_filters.ChoiceFilter(
+        label="Country or union", choices=[], empty_label="Choose a country"
+    )
+    by = django_filters.ChoiceFilter(
+        label="Partners",
+        choices=[("agency", "By agency"), ("country", "By country")],
+        empty_label=None,
+    )
+
+    @cached_property
+    def problems(self) -> dict[str, list[str]]:
+        """What is wrong with the question; a table has one subject."""
+        found = super().problems
+        if not found and self.form.cleaned_data["agency"] and self.form.cleaned_data["country"]:
+            found["country"] = ["Choose an agency or a country, not both."]
+        return found
+
+    def applied(self) -> Iterator[dict[str, str]]:
+        """What narrows the table; the subject stands in its heading."""
+        subject = {str(self.form.fields[name].label) for name in ("agency", "country", "by")}
+        for each in super().applied():
+            if each["words"].partition(":")[0] not in subject:
+                yield each
+
+    @property
+    def subject(self) -> str:
+        """The agency's key or the country's code; empty where neither was chosen."""
+        asked = self.form.cleaned_data
+        return asked["agency"] or asked["country"]
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but the subject and the kind of partner was asked for."""
+        return any(name not in ("agency", "country", "by") for name, _ in self.pairs)
+
+    @property
+    def asked(self) -> Asked:
+        """What a provision must meet to be counted."""
+        names = ("product", "depth", "commitment")
+        return Asked(*(frozenset(self.form.cleaned_data[name]) for name in names))
+
+    @property
+    def statuses(self) -> list[str]:
+        """The statuses that count: those asked for, or all in which an agreement stands."""
+        return self.form.cleaned_data["status"] or [status.value for status in STANDING]
+
+    def filter_queryset(self, queryset: AgreementQuerySet) -> AgreementQuerySet:
+        """The agreements of the subject that stand on the day."""
+        if self.past_day:
+            queryset = queryset.as_of(self.past_day)
+        if self.subject:
+            queryset = queryset.between([self.subject], self.day)
+        return queryset.with_status(self.day).filter(status__in=self.statuses)
+
+    @property
+    def by_country(self) -> bool:
+        """Whether a partner is a country; a body of no country stays a partner of its own."""
+        return self.form.cleaned_data["by"] == "country"
+
+    @property
+    def subject_query(self) -> str:
+        """The question without what narrows it, as a query string."""
+        return urlencode([p for p in self.pairs if p[0] in ("agency", "country", "by")])
+
+    def with_agency(self, key: str) -> str:
+        """The same question asked of an agency, as a query string."""
+        others = [pair for pair in self.pairs if pair[0] not in ("agency", "country")]
+        return urlencode([("agency", key), *others])
+
+    def side_of(self, agency: Agency) -> str:
+        """The partner that an agency belongs to, as a side of ``between``."""
+        return (self.by_country and agency.jurisdiction.code) or agency.key
+
+    def list_query(self, *sides: str) -> str:
+        """The query string of the list of agreements that count between these sides."""
+        kept = {"product", "depth", "commitment", "as_of"}
+        pairs = [("between", side) for side in sides]
+        pairs += [pair for pair in self.pairs if pair[0] in kept]
+        return urlencode(pairs + [("status", status) for status in self.statuses])
 
 
 def shown(name: str) -> str:

@@ -1,8 +1,10 @@
 """The questions we ask of the register, in domain words."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import reduce
+from itertools import permutations
 from operator import or_
 from typing import Any
 
@@ -11,8 +13,12 @@ from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, Subquery,
 from django.db.models.functions import Coalesce, Collate
 
 from . import search
+from .coverage import Instrument
 from .lineage import STEPS
 from .status import MARKS, OPENING, TERM_SETTING, MilestoneKind, Status
+
+#: How many ids a query is given one by one: SQLite takes at most 32,766.
+MOST_IDS = 20_000
 
 
 class PublicationState(models.TextChoices):
@@ -35,6 +41,41 @@ def _counted() -> Coalesce:
         Value(datetime.date.min),
         output_field=models.DateField(),
     )
+
+
+@dataclass(frozen=True)
+class _Provided:
+    """A provision without its evidence."""
+
+    area: int
+    stage: str | None
+    depth: str
+    commitment: str
+    product_codes: list[str]
+    one_way: tuple[int, int] | None
+
+
+def _of(link: str, side: str) -> Q:
+    """An agency that is this side: by its key, or by its country's code."""
+    return Q(**{f"{link}__key": side}) | Q(**{f"{link}__jurisdiction": side})
+
+
+def _on(day: datetime.date) -> Q:
+    """The SQL twin of ``Participation.takes_part_on``."""
+    joined = Q(joined_on_latest__isnull=True) | Q(joined_on_latest__lte=day)
+    return joined & (Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day))
+
+
+def _reach_between(sides: Sequence[str]) -> Q:
+    """The SQL twin of ``coverage.between``: not one-way, or one-way between two of the sides; of a
+    single side, from it or to it. Without sides, everything."""
+    if not sides:
+        return Q()
+    if len(sides) == 1:
+        named = [_of("relying", sides[0]), _of("reference", sides[0])]
+    else:
+        named = [_of("relying", a) & _of("reference", b) for a, b in permutations(sides, 2)]
+    return reduce(or_, named, ~Q(direction="one_way"))
 
 
 def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
@@ -154,9 +195,75 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """Agreements in which any of these agencies takes part, on ``day`` if one is given."""
         return self.filter(Exists(self._taking_part(day).filter(agency__key__in=keys)))
 
-    def with_provision(self, **conditions: object) -> "AgreementQuerySet":
-        """Agreements one of whose provisions meets all the conditions and is not an exclusion."""
-        return self.filter(Exists(self._reaching().filter(**conditions)))
+    def between(self, sides: Sequence[str], day: datetime.date) -> "AgreementQuerySet":
+        """Agreements in which each of these sides surely takes part on ``day``. A side is an agency
+        by its key or a country by its code; keys are small letters and codes are capitals."""
+        return reduce(
+            lambda found, side: found.filter(
+                Exists(self._taking_part(day).filter(_of("agency", side)))
+            ),
+            sides,
+            self,
+        )
+
+    def with_provision(
+        self, sides: Sequence[str] = (), **conditions: object
+    ) -> "AgreementQuerySet":
+        """Agreements one of whose provisions meets all the conditions, reaches between ``sides`` if
+        any are given, and is not an exclusion."""
+        return self.filter(Exists(self._reaching(sides).filter(**conditions)))
+
+    def without_stage(self, sides: Sequence[str] = ()) -> "AgreementQuerySet":
+        """Agreements none of whose provisions (between ``sides``, if any are given) stands in a
+        stage, not even as an exclusion."""
+        staged = self._related("provisions").exclude(area__stage="").filter(_reach_between(sides))
+        return self.filter(~Exists(staged))
+
+    def members(self, day: datetime.date, ids: Any = None) -> dict[int, set[int]]:
+        """Who surely takes part in these agreements on ``day``: agency ids by agreement id."""
+        among = self.order_by().values("pk") if ids is None else ids
+        found: dict[int, set[int]] = {}
+        taking_part = self._rows("participations").filter(_on(day), agreement__in=among)
+        for pk, agency in taking_part.order_by().values_list("agreement", "agency"):
+            found.setdefault(pk, set()).add(agency)
+        return found
+
+    def instruments(self, day: datetime.date) -> list[Instrument]:
+        """These agreements as the table of partners needs them, in five queries."""
+        rows = list(self.order_by("pk").values_list("pk", "slug", "short_title", "title"))
+        # Their status is worked out once; only a list no database would take asks for it again.
+        ids: Any = [row[0] for row in rows]
+        if len(ids) > MOST_IDS:
+            ids = self.order_by().values("pk")
+        members = self.members(day, ids)
+        scope: dict[int, set[str]] = {}
+        through = self.model.products.through.objects.filter(agreement__in=ids)
+        for pk, code in through.values_list("agreement", "productcategory__code"):
+            scope.setdefault(pk, set()).add(code)
+        provided = self._rows("provisions").filter(agreement__in=ids)
+        products: dict[int, list[str]] = {}
+        for pk, code in provided.order_by().values_list("pk", "products__code"):
+            if code:
+                products.setdefault(pk, []).append(code)
+        provisions: dict[int, list[_Provided]] = {}
+        columns = ("area", "area__stage", "depth", "commitment", "relying", "reference")
+        for pk, agreement, area, stage, depth, commitment, relying, reference in provided.order_by(
+            "pk"
+        ).values_list("pk", "agreement", *columns):
+            ends = (relying, reference) if relying else None
+            provisions.setdefault(agreement, []).append(
+                _Provided(area, stage or None, depth, commitment, products.get(pk, []), ends)
+            )
+        return [
+            Instrument(
+                slug,
+                short_title or title,
+                frozenset(members.get(pk, ())),
+                frozenset(scope.get(pk, ())),
+                tuple(provisions.get(pk, ())),
+            )
+            for pk, slug, short_title, title in rows
+        ]
 
     def count_by_stage(self) -> dict[str, int]:
         """Stage -> number of these agreements with a provision there that is not an exclusion."""
@@ -171,12 +278,13 @@ class AgreementQuerySet(models.QuerySet[Any]):
             )
         )
 
-    def with_product(self, codes: list[str]) -> "AgreementQuerySet":
-        """Agreements whose scope, or one of whose provisions, names any of these products."""
+    def with_product(self, codes: list[str], sides: Sequence[str] = ()) -> "AgreementQuerySet":
+        """Agreements whose scope, or one of whose provisions (between ``sides``, if any are given),
+        names any of these products."""
         scope = self.model.products.through.objects.filter(
             agreement=OuterRef("pk"), productcategory__code__in=codes
         )
-        provisions = self._reaching().filter(products__code__in=codes)
+        provisions = self._reaching(sides).filter(products__code__in=codes)
         return self.filter(Exists(scope) | Exists(provisions))
 
     def in_country(
@@ -187,12 +295,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
 
     def _taking_part(self, day: datetime.date | None) -> models.QuerySet:
         taking_part = self._related("participations")
-        if day is None:
-            return taking_part
-        return taking_part.filter(
-            Q(joined_on_latest__isnull=True) | Q(joined_on_latest__lte=day),
-            Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day),
-        )
+        return taking_part if day is None else taking_part.filter(_on(day))
 
     def search(self, text: str) -> "AgreementQuerySet":
         """Agreements that hold every word of ``text``; ``in_title`` where the title does."""
@@ -262,6 +365,16 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """What a row of the flat table shows, in a fixed number of queries."""
         return self.prefetch_related(*self.model.TABLED)
 
+    def with_paired(self) -> "AgreementQuerySet":
+        """What the page of a pair of agencies shows, in a fixed number of queries."""
+        return self.prefetch_related(*self.model.PAIRED)
+
+    def with_compared(self) -> "AgreementQuerySet":
+        """What the agreements it is related to provide, in a fixed number of queries."""
+        return self.prefetch_related(
+            "relations__target__provisions__area", "relations__target__provisions__products"
+        )
+
     def with_related(self) -> "AgreementQuerySet":
         """Everything a record holds, in a fixed number of queries."""
         return self.prefetch_related(*self.model.RELATED)
@@ -273,9 +386,11 @@ class AgreementQuerySet(models.QuerySet[Any]):
     def _related(self, name: str) -> models.QuerySet:
         return self._rows(name).filter(agreement=OuterRef("pk"))
 
-    def _reaching(self) -> models.QuerySet:
-        """The provisions of an agreement that are not exclusions."""
-        return self._related("provisions").exclude(commitment="excluded")
+    def _reaching(self, sides: Sequence[str] = ()) -> models.QuerySet:
+        """The provisions of an agreement that are not exclusions and reach between ``sides``."""
+        return (
+            self._related("provisions").exclude(commitment="excluded").filter(_reach_between(sides))
+        )
 
     def _milestones(self) -> models.QuerySet:
         return self._related("milestones")

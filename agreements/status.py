@@ -34,6 +34,10 @@ class Status(TextChoices):
     NOT_KNOWN = "not_known", "Not known"
 
 
+#: An agreement stands while it is one of these: many real ones state no date of effect.
+STANDING = (Status.SIGNED, Status.PROVISIONALLY_APPLIED, Status.IN_EFFECT)
+
+
 class MilestoneKind(TextChoices):
     """What can happen to an agreement. The groups below say which of them decide its status."""
 
@@ -195,6 +199,16 @@ def status_on(
         Status.NOT_KNOWN,
         "because no date of signature or of effect is recorded on or before this day",
     )
+
+
+def first_effect(
+    day: datetime.date, signed_on: PartialDate | None, milestones: Iterable[Dated]
+) -> Dated | None:
+    """The first event by ``day`` from which an agreement counts as effective or provisionally
+    applied; None where no source states one."""
+    kinds = MARKS["effective"] | MARKS["provisional"]
+    past = [m for m in milestones if m.kind in kinds and counts_from(m, signed_on) <= day]
+    return min(past, key=lambda m: counts_from(m, signed_on), default=None)
 
 
 def _lapsed_term(day: datetime.date, past: list[Dated]) -> tuple[PartialDate, Dated] | None:

@@ -4,7 +4,7 @@ from django.contrib.sitemaps.views import sitemap
 from django.urls import path
 
 from .sitemaps import SITEMAPS
-from .views import agencies, agreements, faces, site
+from .views import agencies, agreements, coverage, faces, site
 
 urlpatterns = [
     path("", site.home, name="home"),
@@ -17,6 +17,13 @@ urlpatterns = [
     path("agreements/<slug:slug>.json", faces.record_json, name="record-json"),
     path("agreements/<slug:slug>.bib", faces.record_bib, name="record-bib"),
     path("agreements/<slug:slug>.csl.json", faces.record_csl, name="record-csl"),
+    path("coverage/", coverage.coverage, name="coverage"),
+    path("coverage.csv", coverage.coverage_csv, name="coverage-csv"),
+    path(
+        "coverage/<slug:key>/<slug:other>/",
+        coverage.coverage_pair,
+        name="coverage-pair",
+    ),
     path("agencies/", agencies.agency_list, name="agency-list"),
     path("agencies/<slug:key>/", agencies.agency_detail, name="agency-detail"),
     path("data/", site.data, name="data"),

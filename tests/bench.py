@@ -57,6 +57,10 @@ PAGES = {
     "search, Japanese": "/agreements/?q=%E5%8E%9A%E7%94%9F",
     "detail": "/agreements/bench-7/",
     "agency": "/agencies/bench-7/",
+    "coverage, overview": "/coverage/",
+    "coverage, one agency": "/coverage/?agency=bench-7",
+    "coverage, one country": "/coverage/?country=SG&by=country",
+    "coverage, a pair": "/coverage/bench-7/bench-8/",
 }
 
 

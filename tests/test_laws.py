@@ -1,5 +1,7 @@
 """Laws of the whole house."""
 
+from itertools import product
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -76,13 +78,14 @@ def everything_shown(client, agreement, agency):
     arguments = {
         "slug": [agreement.slug, "jsepa-2002"],
         "key": [agency.key, "gov-jp", "hsa"],
+        "other": [agency.key, "gov-sg"],
     }
     walked = 0
     for path, names in public_paths():
-        assert len(names) <= 1
-        values = arguments[names[0]] if names else [""]
-        for value in values:
-            address = path.replace(f"<slug:{names[0]}>", value) if names else path
+        for values in product(*(arguments[name] for name in names)):
+            address = path
+            for name, value in zip(names, values, strict=True):
+                address = address.replace(f"<slug:{name}>", value)
             for query in ("", f"?q={CANARY}", "?as_of=2026-06-01", "?sort=changed"):
                 response = client.get(address + query)
                 content = b"".join(response)

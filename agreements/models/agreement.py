@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..coverage import Grid, coverage
 from ..dates import PartialDateField
 from ..querysets import AgreementQuerySet, PublicationState
-from ..status import Ruling, status_on
+from ..status import Dated, Ruling, first_effect, status_on
 from .columns import Jurisdiction, Line, Prose, WebAddress
 from .vocabulary import ProductCategory, validate_code
 
@@ -215,6 +215,18 @@ class Agreement(models.Model):
         "relations__target",
         "sources",
     )
+    #: What the page of a pair of agencies shows, prefetched.
+    PAIRED = (
+        "products",
+        "participations__agency",
+        "provisions__area",
+        "provisions__products",
+        "provisions__relying",
+        "provisions__reference",
+        "provisions__source",
+        "milestones__source",
+        "relations",
+    )
     #: Everything a record holds, prefetched.
     RELATED = (
         "products",
@@ -331,6 +343,10 @@ class Agreement(models.Model):
     def public_relations(self) -> list:
         """Its relations, but those to records that the public may not see."""
         return [r for r in self.relations.all() if r.target is None or r.target.public]
+
+    def first_effect_on(self, day: datetime.date) -> Dated | None:
+        """The first event by ``day`` from which it counts as effective, if one is stated."""
+        return first_effect(day, self.signed_on, self.milestones.all())
 
     def ruling_on(self, day: datetime.date) -> Ruling:
         """The status on ``day`` and the fact that decided it."""

@@ -100,6 +100,13 @@ class Provision(SourcedRow):
         return self.area.stage or None
 
     @property
+    def one_way(self) -> tuple[int, int] | None:
+        """The ids of the relying and the reference agency of a one-way provision."""
+        if self.relying_id is None or self.reference_id is None:
+            return None
+        return (self.relying_id, self.reference_id)
+
+    @property
     def product_codes(self) -> list[str]:
         """The codes of the products it reaches; none where the source names no product."""
         return [product.code for product in self.products.all()]

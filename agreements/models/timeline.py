@@ -91,6 +91,11 @@ class RelationKind(models.TextChoices):
     BUILDS_ON = "builds_on", "Builds on"
 
     @property
+    def replaces(self) -> bool:
+        """Whether the earlier agreement ends with it: only then is silence a difference."""
+        return self in (RelationKind.SUPERSEDES, RelationKind.RENEWS)
+
+    @property
     def inverse(self) -> str:
         """The same relation told from the other side. Computed, never stored."""
         return {

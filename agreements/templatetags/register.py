@@ -13,7 +13,7 @@ from django.forms import BaseForm, BoundField
 from django.template.base import Parser, Token
 from django.utils.safestring import SafeString
 
-from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, Reach
+from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, PairRow, Reach
 from ..dates import PartialDate
 from ..filters import AgreementFilterSet, Choice
 from ..lineage import Drawing, drawing
@@ -223,9 +223,34 @@ def reach(provision: Provision) -> Reach:
 
 
 @register.filter
+def reach_words(reach: Reach) -> str:
+    """A reach in the middle of a sentence; an exclusion is no depth."""
+    return "excluded" if reach.commitment == Commitment.EXCLUDED else str(reach).lower()
+
+
+@register.filter
+def agreements_of(provisions: Iterable[Provision]) -> list[Agreement]:
+    """The agreements that hold these provisions, each once."""
+    return list(dict.fromkeys(provision.agreement for provision in provisions))
+
+
+@register.filter
+def line_count(rows: Iterable[PairRow]) -> int:
+    """How many lines of the table of a pair these rows take."""
+    return sum(row.lines for row in rows)
+
+
+@register.filter
 def product_name(names: Mapping[str, str], code: str) -> str:
     """A product's name by its code; the column without products says so."""
     return "Products not stated" if code == PRODUCTS_NOT_STATED else names.get(code, code)
+
+
+@register.filter
+def named(names: Mapping[str, str], codes: Iterable[str]) -> str:
+    """The products of some codes in the middle of a sentence; CTGTP keeps its capitals."""
+    found = [product_name(names, code) for code in codes]
+    return ", ".join(n if n[1:2].isupper() else n[:1].lower() + n[1:] for n in found)
 
 
 @register.filter

@@ -10,10 +10,12 @@ from django.views.decorators.http import require_safe
 
 from ..citations import bibtex, csl_json, linked_data, plain_citation
 from ..filters import AgreementFilterSet
-from ..models import Agreement, Capacity
+from ..models import Agreement, Capacity, RelationKind
 from .parts import (
     PAGE_SIZE,
     Refusal,
+    comparable,
+    comparison,
     day_asked,
     elsewhere,
     page_asked,
@@ -58,14 +60,15 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
 def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Everything recorded about one agreement."""
     register = Agreement.objects.register()
-    related = register.with_related().prefetch_related("participations__agency__names")
-    agreement = related.filter(slug=slug).first()
+    related = register.with_related().with_compared()
+    agreement = related.prefetch_related("participations__agency__names").filter(slug=slug).first()
     if agreement is None:
         return elsewhere(request, slug, _withdrawn)
     as_of = day_asked(request)
     day = as_of or timezone.localdate()
     grid = agreement.grid
     lineage = register.lineage_of(agreement)
+    words = vocabulary()
     context = {
         "agreement": agreement,
         "as_of": as_of,
@@ -84,9 +87,21 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "relations": [r for r in lineage if r.agreement == agreement],
         "inverse_relations": [r for r in lineage if r.target == agreement],
         "further_relations": [r for r in lineage if agreement not in (r.agreement, r.target)],
+        "comparisons": [
+            comparison(
+                RelationKind(relation.kind),
+                agreement,
+                relation.target,
+                relation.target.provisions.all(),
+                agreement.provisions.all(),
+                words["product_names"],
+            )
+            for relation in agreement.public_relations
+            if relation.target and comparable(relation.kind)
+        ],
         "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
     }
-    context |= vocabulary() | _cited(request, agreement)
+    context |= words | _cited(request, agreement)
     return render(request, "agreements/agreement_detail.html", context)
 
 

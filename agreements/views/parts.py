@@ -1,8 +1,8 @@
 """What several pages ask and show."""
 
 import datetime
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import EmptyPage, Page, Paginator
@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from ..coverage import Commitment, Depth
+from ..coverage import Change, ChangeKind, Commitment, Depth, changes
 from ..filters import AgreementFilterSet, DayFilter, shown
-from ..models import Agreement, ProductCategory, Relation
+from ..models import Agreement, ProductCategory, Provision, Relation, RelationKind
 
 PAGE_SIZE = 25
 
@@ -25,6 +25,42 @@ def ruled(agreements: Any, day: datetime.date) -> list[Agreement]:
         agreement.ruling = agreement.ruling_on(day)
         agreement.participants = agreement.participations_on(day)
     return ruled
+
+
+class Comparison(NamedTuple):
+    """What one agreement changes about an earlier one. ``silent`` is the one of which no provision
+    is recorded, so that there is nothing to compare."""
+
+    kind: RelationKind
+    agreement: Agreement
+    earlier: Agreement
+    changes: list[Change]
+    silent: Agreement | None = None
+
+
+def comparison(
+    kind: RelationKind,
+    agreement: Agreement,
+    earlier: Agreement,
+    before: Iterable[Provision],
+    after: Iterable[Provision],
+    product_order: Iterable[str],
+) -> Comparison:
+    """Compare two sets of provisions. Unless it replaces the earlier agreement, that one still
+    stands, so nothing is lessened or dropped by what the later does not say."""
+    before, after = list(before), list(after)
+    if not (before and after):
+        return Comparison(kind, agreement, earlier, [], agreement if before else earlier)
+    found = changes(before, after, list(product_order))
+    if not kind.replaces:
+        losses = (ChangeKind.LESSENED, ChangeKind.NO_LONGER_STATED)
+        found = [change for change in found if change.kind not in losses]
+    return Comparison(kind, agreement, earlier, found)
+
+
+def comparable(kind: str) -> bool:
+    """Whether a relation of this kind asks what the later agreement changes."""
+    return kind != RelationKind.PART_OF
 
 
 def vocabulary() -> dict[str, Any]:

@@ -1,0 +1,315 @@
+"""What stands between an agency or a country and its partners, and between two agencies."""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from ..coverage import (
+    Instrument,
+    Partner,
+    PartnerCell,
+    Stage,
+    answers,
+    between,
+    pair,
+    partners,
+    reaches,
+)
+from ..exports import partner_row, partners_csv
+from ..filters import CoverageFilterSet
+from ..models import Agency, Agreement, Participation, RelationKind
+from ..status import STANDING
+from .parts import comparable, comparison, day_asked, ruled, vocabulary
+
+#: How many agencies the page shows before one is chosen.
+OVERVIEW = 12
+
+
+class Line(NamedTuple):
+    """One row of a table of coverage. ``query`` narrows the list of agreements to those counted
+    anywhere in the row; ``url`` is the page that says more, if there is one."""
+
+    partner: Partner
+    agency: Agency
+    by_country: bool
+    query: str
+    url: str = ""
+    partners: int = 0
+
+    @property
+    def name(self) -> str:
+        """The partner's name: the agency's, or its country's."""
+        return str(self.agency.jurisdiction.name if self.by_country else self.agency)
+
+    @property
+    def short_name(self) -> str:
+        """The country, or the agency's acronym if it has one."""
+        return self.name if self.by_country else self.agency.short_name
+
+    @property
+    def long_name(self) -> str:
+        """The agency's full name where an acronym stands before it."""
+        return "" if self.by_country or not self.agency.acronym else self.agency.name
+
+    @property
+    def place(self) -> str:
+        """The country of an agency; empty for a country and for an international body."""
+        return "" if self.by_country else str(self.agency.jurisdiction.name or "")
+
+    @property
+    def cells(self) -> Iterator[tuple[Stage, PartnerCell]]:
+        """Each stage and what stands there."""
+        return zip(Stage, self.partner.cells, strict=True)
+
+
+@require_safe
+def coverage(request: HttpRequest) -> HttpResponse:
+    """The partners of an agency or a country, with what stands at each stage; before one is
+    chosen, the agencies with the most partners."""
+    question = CoverageFilterSet(request.GET, Agreement.objects.register())
+    context: dict[str, Any] = {"question": question, "form": question.form} | vocabulary()
+    if problems := question.problems:
+        told = context | {"problems": problems}
+        return render(request, "agreements/coverage_problem.html", told, status=400)
+    context |= {"as_of": question.past_day, "stages": Stage, "applied": list(question.applied())}
+    if not question.subject:
+        context["lines"] = _overview(question)
+        return render(request, "agreements/coverage_overview.html", context)
+    context |= _table(question)
+    return render(request, "agreements/coverage_table.html", context)
+
+
+@require_safe
+def coverage_csv(request: HttpRequest) -> HttpResponse:
+    """The same table under the same query string."""
+    question = CoverageFilterSet(request.GET, Agreement.objects.register())
+    problems = question.problems
+    if not problems and not question.subject:
+        problems = {"agency": ["Choose an agency, or a country."]}
+    if problems:
+        lines = (f"{name}: {' '.join(messages)}\n" for name, messages in problems.items())
+        return HttpResponse("".join(lines), status=400, content_type="text/plain; charset=utf-8")
+    rows = (
+        partner_row(line.partner)
+        | {
+            "subject": question.subject,
+            "status_day": question.day,
+            "partner_name": line.name,
+            "partner_jurisdiction": line.agency.jurisdiction.code or "",
+        }
+        for line in _table(question)["lines"]
+    )
+    name = f"coverage-{question.subject}-{question.day:%Y-%m-%d}.csv"
+    return HttpResponse(
+        partners_csv(rows),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _table(question: CoverageFilterSet) -> dict[str, Any]:
+    """The rows for the subject of the question, and the agreements that have no partner."""
+    instruments = question.qs.instruments(question.day)
+    agencies = _agencies(instruments)
+    subject = {pk for pk, a in agencies.items() if question.subject in (a.key, a.jurisdiction.code)}
+    homes = {agencies[pk].jurisdiction.code for pk in subject} - {None, ""}
+    side_of = {
+        pk: question.side_of(agency)
+        for pk, agency in agencies.items()
+        if pk not in subject and agency.jurisdiction.code not in homes
+    }
+    named = {side: agencies[pk] for pk, side in side_of.items()}
+    chosen = Agency.objects.register().filter(key=question.subject).first()
+
+    def line(row: Partner) -> Line:
+        agency = named[row.key]
+        by_country = row.key != agency.key
+        url = ""
+        if chosen and not by_country:
+            url = reverse("coverage-pair", args=[chosen.key, agency.key])
+            if question.past_day:
+                url += f"?as_of={question.past_day}"
+        return Line(row, agency, by_country, question.list_query(question.subject, row.key), url)
+
+    rows = partners(instruments, subject, side_of, question.asked)
+    lines = [line(row) for row in rows.values()]
+    countries = dict(question.form.fields["country"].choices)
+    return {
+        "lines": sorted(lines, key=lambda line: (line.place or "~", line.name.casefold())),
+        "total": len({slug for row in rows.values() for slug in row.agreements}),
+        "alone": [
+            each
+            for each in instruments
+            if not each.members & side_of.keys()
+            and question.asked.admits(each.scope, each.provisions)
+        ],
+        "chosen": chosen,
+        "cleared": f"?{question.subject_query}",
+        "subject_name": str(chosen or countries.get(question.subject)),
+    }
+
+
+def _overview(question: CoverageFilterSet) -> list[Line]:
+    """The agencies with the most partners in other countries, each with all that stands."""
+    taking_part = question.qs.members(question.day)
+    present = Agency.objects.register().in_bulk({a for both in taking_part.values() for a in both})
+    homes = {pk: agency.jurisdiction.code or agency.key for pk, agency in present.items()}
+    met: dict[int, set[int]] = {}
+    for members in taking_part.values():
+        for member in members:
+            abroad = {other for other in members if homes[other] != homes[member]}
+            met.setdefault(member, set()).update(abroad)
+    most = sorted(met, key=lambda pk: (-len(met[pk]), present[pk].name.casefold()))[:OVERVIEW]
+    keys = [present[pk].key for pk in most]
+    instruments = question.qs.with_participant(keys, question.day).instruments(question.day)
+    agencies = _agencies(instruments)
+    lines = []
+    for pk in most:
+        key = agencies[pk].key
+        shared = [each for each in instruments if pk in each.members]
+        rows = partners(shared, {pk}, dict.fromkeys(agencies, key), question.asked)
+        if row := rows.get(key):
+            url = f"{reverse('coverage')}?{question.with_agency(key)}"
+            lines.append(
+                Line(row, agencies[pk], False, question.list_query(key), url, len(met[pk]))
+            )
+    return lines
+
+
+def _agencies(instruments: Iterable[Instrument]) -> dict[int, Agency]:
+    """Every agency that takes part in these agreements or is named in them, by id."""
+    ids = {member for each in instruments for member in each.members}
+    ids |= {end for each in instruments for p in each.provisions for end in p.one_way or ()}
+    return Agency.objects.register().in_bulk(ids)
+
+
+@require_safe
+def coverage_pair(request: HttpRequest, key: str, other: str) -> HttpResponse:
+    """Whether one agency can rely on another's work, in both directions, and who says so."""
+    left, right = _pair_of(key, other)
+    as_of = day_asked(request)
+    if unknown := request.GET.keys() - {"as_of"}:
+        raise BadRequest(f"{sorted(unknown)[0][:40]}: There is no such filter.")
+    day = as_of or timezone.localdate()
+    register = Agreement.objects.register()
+    found = register.with_participant([left.key]).with_participant([right.key])
+    found = (found.as_of(as_of) if as_of else found).newest_first().with_paired()
+    standing, former = _standing(ruled(found, day), {left.pk, right.pk}, day)
+    words = vocabulary()
+    order = list(words["product_names"])
+    provisions = [
+        p
+        for agreement in standing
+        for p in agreement.provisions.all()
+        if between(p, [left.pk], [right.pk])
+    ]
+    cross = [p for p in provisions if not p.stage]
+    staged = {p.agreement_id for p in provisions if p.stage}
+    context = {
+        "left": left,
+        "right": right,
+        "as_of": as_of,
+        "canonical": reverse("coverage-pair", args=sorted([key, other])),
+        "standing": standing,
+        "former": former,
+        "answers": [
+            (
+                one,
+                two,
+                answers((p for p in provisions if reaches(p, [one.pk], [two.pk])), order),
+            )
+            for one, two in ((left, right), (right, left))
+        ],
+        "stages": pair(provisions, left.pk, right.pk, order),
+        "cross": cross,
+        "without_stage": [each for each in standing if each.pk not in staged],
+        "comparisons": _comparisons(standing + former, left, right, order),
+        "kin": _kin(left, right, register),
+    } | words
+    return render(request, "agreements/coverage_pair.html", context)
+
+
+def _pair_of(key: str, other: str) -> tuple[Agency, Agency]:
+    """Two different agencies that the public may see, or Http404."""
+    register = Agency.objects.register().select_related("parent")
+    found = {agency.key: agency for agency in register.filter(key__in=[key, other])}
+    if len(found) != 2:
+        raise Http404
+    return found[key], found[other]
+
+
+def _standing(
+    agreements: list[Any], both: set[int], day: datetime.date
+) -> tuple[list[Any], list[Any]]:
+    """Those that stand with both on the day, and those that do not; one that either had not yet
+    joined is in neither."""
+    standing: list[Any] = []
+    former: list[Any] = []
+    for agreement in agreements:
+        parts = [part for part in agreement.participations.all() if part.agency_id in both]
+        if any(part.joined_on and part.joined_on.latest > day for part in parts):
+            continue
+        agreement.effect = agreement.first_effect_on(day)
+        agreement.joined_by = [part for part in parts if part.joined_on]
+        agreement.left_by = [part for part in parts if not part.takes_part_on(day)]
+        stands = agreement.ruling.status in STANDING and not agreement.left_by
+        (standing if stands else former).append(agreement)
+    return standing, former
+
+
+def _comparisons(agreements: list[Any], left: Agency, right: Agency, order: list[str]) -> list[Any]:
+    """What each agreement of the pair changes about an earlier one of the pair, for the pair."""
+    shared = {agreement.pk: agreement for agreement in agreements}
+
+    def for_the_pair(agreement: Agreement) -> list[Any]:
+        return [p for p in agreement.provisions.all() if between(p, [left.pk], [right.pk])]
+
+    return [
+        comparison(
+            RelationKind(relation.kind),
+            agreement,
+            earlier,
+            for_the_pair(earlier),
+            for_the_pair(agreement),
+            order,
+        )
+        for agreement in agreements
+        for relation in agreement.relations.all()
+        if comparable(relation.kind) and (earlier := shared.get(relation.target_id))
+    ]
+
+
+def _kin(left: Agency, right: Agency, register: Any) -> list[dict[str, Any]]:
+    """Pairs of these two and what they belong to, or what belongs to them, that share agreements
+    of the register."""
+    family = {agency.pk: [agency] for agency in (left, right)}
+    for agency in (left, right):
+        children = Agency.objects.register().filter(parent=agency)
+        family[agency.pk] += [*children, *filter(None, [agency.parent])]
+    ids = {agency.pk for agencies in family.values() for agency in agencies}
+    taking_part: dict[int, set[int]] = {}
+    rows = Participation.objects.filter(agreement__in=register, agency__in=ids)
+    for agency_id, agreement in rows.values_list("agency", "agreement"):
+        taking_part.setdefault(agency_id, set()).add(agreement)
+
+    def why(agency: Agency) -> str:
+        kin = next((a for a in (left, right) if agency.pk == a.parent_id), None)
+        if kin:
+            return f"{kin.short_name} belongs to {agency.short_name}"
+        parent = next((a for a in (left, right) if agency.parent_id == a.pk), None)
+        return f"{agency.short_name} belongs to {parent.short_name}" if parent else ""
+
+    return [
+        {"left": one, "right": two, "count": count, "why": [*filter(None, map(why, (one, two)))]}
+        for one in family[left.pk]
+        for two in family[right.pk]
+        if one.pk != two.pk and {one.pk, two.pk} != {left.pk, right.pk}
+        if (count := len(taking_part.get(one.pk, set()) & taking_part.get(two.pk, set())))
+    ]
