@@ -227,13 +227,13 @@ class AgreementFilterSet(django_filters.FilterSet):
         count = self.answer.count
         words = [f"{count:,} agreement" + ("" if count == 1 else "s")]
         if asked["status"]:
-            words[0] += " " + _either(_STANDING[Status(value)] for value in asked["status"])
+            words[0] += " " + _either(_STANDING[s] for s in Status if s.value in asked["status"])
         if asked["type"]:
             words.append("of kind " + _either(self._labels("type")))
         if asked["participant"]:
-            short = {a.key: a.acronym or a.name for a in self.facets.agencies}
+            chosen = [a for a in self.facets.agencies if a.key in asked["participant"]]
             every = _every if asked["participant_match"] else _either
-            words.append("with " + every(short[key] for key in asked["participant"]))
+            words.append("with " + every(agency.acronym or agency.name for agency in chosen))
         if asked["country"]:
             places = self._labels("country")
             if asked["eu_members"] and EU in asked["country"]:
@@ -260,32 +260,36 @@ class AgreementFilterSet(django_filters.FilterSet):
         return ", ".join(words)
 
     def _labels(self, name: str) -> list[str]:
-        labels = dict(self.form.fields[name].choices)
-        return [labels[value] for value in self.form.cleaned_data[name]]
+        """The words of the chosen values, in an order that does not follow the query string's."""
+        chosen = set(self.form.cleaned_data[name])
+        return [label for value, label in self.form.fields[name].choices if value in chosen]
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Facet -> value -> number of agreements; empty where the question cannot be answered."""
+        return {} if self.problems else self.answer.counts
 
     def choices(self, name: str) -> list[Choice]:
         """The values of one facet. Of those as many as the register has, the chosen ones and the
         most frequent; the others are never empty, so that a gap is seen."""
         chosen = set(self.query.getlist(name))
-        counts = None if self.problems else self.answer.counts[name]
+        counts = self.counts.get(name, {})
         found = [
-            Choice(
-                value, str(label), value in chosen, None if counts is None else counts.get(value, 0)
-            )
+            Choice(value, label, value in chosen, counts.get(value, 0) if counts else None)
             for value, label in self.form.fields[name].choices
         ]
-        if name not in self.OPEN_FACETS:
+        if not counts or name not in self.OPEN_FACETS:
             return found
-        found = [c for c in found if c.chosen or c.count != 0]
+        found = [c for c in found if c.chosen or c.count]
         found.sort(key=lambda c: (not c.chosen, -(c.count or 0), c.label.casefold()))
         shown = max(CHOICES_SHOWN, len(chosen))
         return found if self.expanded == name else found[:shown]
 
     def hidden(self, name: str) -> int:
         """How many values of a facet with agreements ``choices`` leaves out."""
-        if self.problems or name not in self.OPEN_FACETS:
+        if name not in self.counts or name not in self.OPEN_FACETS:
             return 0
-        some = sum(1 for count in self.answer.counts[name].values() if count)
+        some = sum(1 for count in self.counts[name].values() if count)
         return max(0, some - len(self.choices(name)))
 
     def applied(self) -> Iterator[dict[str, str]]:
@@ -347,6 +351,9 @@ class CoverageFilterSet(AgreementFilterSet):
         choices=[("agency", "By agency"), ("country", "By country")],
         empty_label=None,
     )
+
+    #: The table counts in its cells.
+    counts: dict[str, dict[str, int]] = {}
 
     @cached_property
     def problems(self) -> dict[str, list[str]]:
@@ -417,7 +424,7 @@ class CoverageFilterSet(AgreementFilterSet):
         kept = {"product", "depth", "commitment", "as_of"}
         pairs = [("between", side) for side in sides]
         pairs += [pair for pair in self.pairs if pair[0] in kept]
-        return urlencode(pairs + [("status", status) for status in self.statuses])
+        return urlencode(sorted(pairs + [("status", status) for status in self.statuses]))
 
 
 def shown(name: str) -> str:

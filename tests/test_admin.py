@@ -292,7 +292,8 @@ def test_every_noun_can_be_entered():
     from django.apps import apps
 
     assert {m.__name__ for m in set(apps.get_app_config("agreements").get_models()) - entered} == {
-        "SearchDocument"
+        "Edition",
+        "SearchDocument",
     }
 
 

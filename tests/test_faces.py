@@ -58,7 +58,8 @@ def test_every_face_gives_the_same_agreements_in_the_same_order(client, query):
     pages = json_pages(client, query)
     assert [record["slug"] for page in pages for record in page["agreements"]] == slugs
     assert {page["count"] for page in pages} == {len(slugs)}
-    assert pages[0]["sentence"] == client.get(f"/agreements/?{query}").context["sentence"]
+    listing = client.get(f"/agreements/?{query}", follow=True)
+    assert pages[0]["sentence"] == listing.context["question"].sentence
     listed = Agreement.objects.filter(slug__in=slugs)
     last_changed = set(listed.order_by("-updated_at", "slug").values_list("slug", flat=True)[:100])
     assert entries(client, query) == [slug for slug in slugs if slug in last_changed]
@@ -137,8 +138,8 @@ def test_the_json_of_a_list_says_where_its_other_pages_are(client):
     )
     assert first["previous"] is None
     assert second["next"] is None
-    assert second["previous"].endswith("&sort=changed")
-    assert first["next"].startswith("http://testserver/agreements.json?type=moc")
+    assert "?sort=changed&" in second["previous"]
+    assert first["next"].startswith("http://testserver/agreements.json?sort=changed&type=agreement")
     assert len(first["agreements"]) == 100
 
 
@@ -426,8 +427,8 @@ def test_the_fragments_of_a_page_exist(client):
 
 
 def test_a_list_offers_its_own_other_faces(client):
-    query = "stage=manufacturing&amp;depth=reliance"
-    content = client.get("/agreements/?stage=manufacturing&depth=reliance&page=1").content.decode()
+    query = "depth=reliance&amp;stage=manufacturing"
+    content = client.get("/agreements/?depth=reliance&stage=manufacturing").content.decode()
     agency = client.get("/agencies/hsa/").content.decode()
     for face in MACHINES:
         assert content.count(f'href="{face}?{query}"') == 2, "in the head, and above the results"
