@@ -269,7 +269,7 @@ class AgreementAdmin(admin.ModelAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:
-        return super().get_queryset(request).prefetch_related(*Agreement.LISTED)
+        return Agreement.objects.with_listed()
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -326,8 +326,7 @@ class AgreementAdmin(admin.ModelAdmin):
     @admin.display(description="coverage, deepest first")
     def deepest(self, agreement: Agreement) -> str:
         """One line for the list: the deepest stage, and how many others are reached."""
-        rows = agreement.grid.rows
-        reached = [(row.stage, reach) for row in rows if (reach := row.whole.deepest)]
+        reached = [(cell.stage, reach) for cell in agreement.stages if (reach := cell.deepest)]
         if not reached:
             return "Not stated"
         stage, reach = min(reached, key=lambda pair: deepest_first(pair[1]))
@@ -339,8 +338,8 @@ class AgreementAdmin(admin.ModelAdmin):
     def coverage(self, agreement: Agreement) -> str:
         if not agreement.pk:
             return "Worked out from the provisions once they are saved."
-        stated = [row for row in agreement.grid.rows if row.whole.provisions]
-        words = [f"{row.stage.label}: {row.whole.deepest or 'Excluded'}" for row in stated]
+        stated = [cell for cell in agreement.stages if cell.provisions]
+        words = [f"{cell.stage.label}: {cell.deepest or 'Excluded'}" for cell in stated]
         return "; ".join(words) or "Not stated"
 
 

@@ -155,6 +155,15 @@ class Grid:
         return any(row.whole.provisions for row in self.rows)
 
 
+def by_stage(provisions: Iterable[Reaching]) -> tuple[Cell, ...]:
+    """One cell for each stage, in order, that holds what reaches it for whatever product."""
+    ordered = sorted(provisions, key=deepest_first)
+    return tuple(
+        Cell(stage, PRODUCTS_NOT_STATED, tuple(p for p in ordered if p.stage == stage))
+        for stage in Stage
+    )
+
+
 def coverage(provisions: Iterable[Reaching], product_order: Sequence[str] = ()) -> Grid:
     """The grid of stage by product for ``provisions``.
 
@@ -178,12 +187,8 @@ def coverage(provisions: Iterable[Reaching], product_order: Sequence[str] = ()) 
         return Cell(stage, product, tuple(reaching))
 
     rows = tuple(
-        Row(
-            stage,
-            tuple(cell(stage, product) for product in products),
-            Cell(stage, PRODUCTS_NOT_STATED, tuple(p for p in staged if p.stage == stage)),
-        )
-        for stage in Stage
+        Row(whole.stage, tuple(cell(whole.stage, product) for product in products), whole)
+        for whole in by_stage(staged)
     )
     return Grid(tuple(products), rows, tuple(p for p in ordered if not p.stage))
 

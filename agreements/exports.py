@@ -354,7 +354,7 @@ def flat_row(agreement: Agreement, day: datetime.date, base_url: str) -> dict[st
     ruling = agreement.ruling_on(day)
     participants = [part.agency for part in agreement.participations_on(day)]
     jurisdictions = dict.fromkeys(str(agency.jurisdiction) for agency in participants)
-    whole = {row.stage: row.whole for row in agreement.grid.rows}
+    whole = {cell.stage: cell for cell in agreement.stages}
     return {
         "id": agreement.slug,
         **{

@@ -12,8 +12,8 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
-from itertools import compress, permutations
-from operator import and_, or_
+from itertools import combinations, compress, permutations
+from operator import and_, itemgetter, or_
 from typing import Any, NamedTuple
 
 from django.db.models import Min
@@ -326,6 +326,47 @@ class Facets:
         if counted_as_eu:
             countries[EU] |= _any(countries, counted_as_eu)
         return countries
+
+    def standing(
+        self, statuses: Iterable[str], day: datetime.date, past_day: datetime.date | None
+    ) -> int:
+        """The agreements that have one of these statuses on ``day``."""
+        found = _any(self.on(day).statuses, statuses)
+        return found & self._bitmap(self.known_from.until(past_day)) if past_day else found
+
+    def standing_with(
+        self,
+        sides: Iterable[str],
+        statuses: Iterable[str],
+        day: datetime.date,
+        past_day: datetime.date | None,
+    ) -> list[int]:
+        """The ids of those in which any of these agencies or countries takes part."""
+        with_them = reduce(or_, (self.taking_part(side, day) for side in sides), 0)
+        found = self.standing(statuses, day, past_day) & with_them
+        return self._ordered(found, "newest", None)
+
+    @lru_cache(maxsize=16)  # noqa: B019 - the bitmaps themselves are kept as long
+    def most_connected(
+        self,
+        most: int,
+        statuses: tuple[str, ...],
+        day: datetime.date,
+        past_day: datetime.date | None,
+    ) -> list[tuple[str, int]]:
+        """The keys of the ``most`` agencies with the most partners in other countries, by what
+        stands, with the number of these partners."""
+        standing = self.standing(statuses, day, past_day)
+        present = self.on(day).participants
+        stand = [(a, present[a.key] & standing) for a in self.agencies]
+        met: dict[str, int] = dict.fromkeys((a.key for a in self.agencies), 0)
+        for (one, ones), (two, twos) in combinations(stand, 2):
+            abroad = one.jurisdiction != two.jurisdiction or not one.jurisdiction
+            if abroad and ones & twos:
+                met[one.key] += 1
+                met[two.key] += 1
+        # Of two with as many, the first by name: the agencies stand in that order.
+        return sorted(filter(itemgetter(1), met.items()), key=lambda pair: -pair[1])[:most]
 
     def taking_part(self, side: str, day: datetime.date) -> int:
         """The agreements in which a side takes part on ``day``: an agency by its key, or a country

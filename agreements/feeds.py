@@ -54,9 +54,9 @@ def agreements_atom(
         url = base_url + agreement.get_absolute_url()
         # With its commitment: a stage alone would let what is only intended pass for more.
         stages = [
-            f"stage:{row.stage.value}:{reach.depth.value}:{reach.commitment.value}"
-            for row in agreement.grid.rows
-            for reach in row.whole.reaches
+            f"stage:{cell.stage.value}:{reach.depth.value}:{reach.commitment.value}"
+            for cell in agreement.stages
+            for reach in cell.reaches
         ]
         words = f"{ruling.status.label}. {ruling.because} {agreement.summary}"
         feed.add_item(

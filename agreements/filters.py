@@ -392,13 +392,14 @@ class CoverageFilterSet(AgreementFilterSet):
         """The statuses that count: those asked for, or all in which an agreement stands."""
         return self.form.cleaned_data["status"] or [status.value for status in STANDING]
 
-    def filter_queryset(self, queryset: AgreementQuerySet) -> AgreementQuerySet:
-        """The agreements of the subject that stand on the day."""
-        if self.past_day:
-            queryset = queryset.as_of(self.past_day)
-        if self.subject:
-            queryset = queryset.between([self.subject], self.day)
-        return queryset.with_status(self.day).filter(status__in=self.statuses)
+    def standing_with(self, sides: list[str]) -> AgreementQuerySet:
+        """The agreements of any of these sides that stand on the day."""
+        ids = self.facets.standing_with(sides, self.statuses, self.day, self.past_day)
+        return self.queryset.filter(pk__in=ids)
+
+    def most_connected(self, most: int) -> list[tuple[str, int]]:
+        """The agencies with the most partners in other countries: key and number of partners."""
+        return self.facets.most_connected(most, tuple(self.statuses), self.day, self.past_day)
 
     @property
     def by_country(self) -> bool:

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from ..coverage import Grid, coverage
+from ..coverage import Cell, Grid, by_stage, coverage
 from ..dates import PartialDateField
 from ..querysets import AgreementQuerySet, PublicationState
 from ..status import Dated, Ruling, first_effect, status_on
@@ -203,8 +203,6 @@ class Agreement(models.Model):
 
     objects = AgreementQuerySet.as_manager()
 
-    #: What a row of a list shows, prefetched.
-    LISTED = ("participations__agency", "provisions__area", "provisions__products", "milestones")
     #: What a row of the flat table shows, prefetched.
     TABLED = (
         "products",
@@ -328,6 +326,11 @@ class Agreement(models.Model):
     def grid(self) -> Grid:
         """The coverage of this agreement: stage by product."""
         return coverage(self.provisions.all(), self.product_order)
+
+    @cached_property
+    def stages(self) -> tuple[Cell, ...]:
+        """The coverage of this agreement by stage, whatever the product."""
+        return by_stage(self.provisions.all())
 
     @property
     def product_order(self) -> list[str]:

@@ -4,6 +4,7 @@ import datetime
 import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -11,9 +12,10 @@ from typing import Any, NamedTuple
 from django import template
 from django.forms import BaseForm, BoundField
 from django.template.base import Parser, Token
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, PairRow, Reach
+from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, PairRow, Reach, Stage
 from ..dates import PartialDate
 from ..filters import AgreementFilterSet, Choice
 from ..lineage import Drawing, drawing
@@ -214,6 +216,32 @@ def participant_groups(
 def drawn(relations: Iterable[Relation]) -> Drawing:
     """The drawing of a lineage; an agreement outside the register stands as its title."""
     return drawing((each.target or each.target_title, each.agreement) for each in relations)
+
+
+@lru_cache(maxsize=64)
+def _badge(reach: Reach | str | None) -> SafeString:
+    name = "_reach_excluded" if reach == Commitment.EXCLUDED else "_reach"
+    return SafeString(render_to_string(f"agreements/{name}.html", {"reach": reach}))
+
+
+@register.simple_tag
+def badge(reach: Reach | str | None) -> SafeString:
+    """A reach in words and shade; "excluded" is none, None is not stated. A page shows hundreds of
+    a few dozen, so each is rendered once."""
+    return _badge(reach)
+
+
+@lru_cache(maxsize=2048)
+def _strip(badges: tuple[Reach | str | None, ...]) -> SafeString:
+    stages = zip(Stage, badges, strict=True)
+    return SafeString(render_to_string("agreements/_coverage_strip.html", {"stages": stages}))
+
+
+@register.simple_tag
+def coverage_strip(agreement: Agreement) -> SafeString:
+    """The five stages of an agreement, each with its deepest reach."""
+    excluded = Commitment.EXCLUDED.value
+    return _strip(tuple(c.deepest or (excluded if c.excluded else None) for c in agreement.stages))
 
 
 @register.filter

@@ -116,7 +116,7 @@ def coverage_csv(request: HttpRequest) -> HttpResponse:
 
 def _table(question: CoverageFilterSet) -> dict[str, Any]:
     """The rows for the subject of the question, and the agreements that have no partner."""
-    instruments = question.qs.instruments(question.day)
+    instruments = question.standing_with([question.subject]).instruments(question.day)
     agencies = _agencies(instruments)
     subject = {pk for pk, a in agencies.items() if question.subject in (a.key, a.jurisdiction.code)}
     homes = {agencies[pk].jurisdiction.code for pk in subject} - {None, ""}
@@ -158,28 +158,18 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
 
 def _overview(question: CoverageFilterSet) -> list[Line]:
     """The agencies with the most partners in other countries, each with all that stands."""
-    taking_part = question.qs.members(question.day)
-    present = Agency.objects.register().in_bulk({a for both in taking_part.values() for a in both})
-    homes = {pk: agency.jurisdiction.code or agency.key for pk, agency in present.items()}
-    met: dict[int, set[int]] = {}
-    for members in taking_part.values():
-        for member in members:
-            abroad = {other for other in members if homes[other] != homes[member]}
-            met.setdefault(member, set()).update(abroad)
-    most = sorted(met, key=lambda pk: (-len(met[pk]), present[pk].name.casefold()))[:OVERVIEW]
-    keys = [present[pk].key for pk in most]
-    instruments = question.qs.with_participant(keys, question.day).instruments(question.day)
+    most = question.most_connected(OVERVIEW)
+    instruments = question.standing_with([key for key, _ in most]).instruments(question.day)
     agencies = _agencies(instruments)
+    by_key = {agency.key: agency for agency in agencies.values()}
     lines = []
-    for pk in most:
-        key = agencies[pk].key
-        shared = [each for each in instruments if pk in each.members]
-        rows = partners(shared, {pk}, dict.fromkeys(agencies, key), question.asked)
+    for key, met in most:
+        agency = by_key[key]
+        shared = [each for each in instruments if agency.pk in each.members]
+        rows = partners(shared, {agency.pk}, dict.fromkeys(agencies, key), question.asked)
         if row := rows.get(key):
             url = f"{reverse('coverage')}?{question.with_agency(key)}"
-            lines.append(
-                Line(row, agencies[pk], False, question.list_query(key), url, len(met[pk]))
-            )
+            lines.append(Line(row, agency, False, question.list_query(key), url, met))
     return lines
 
 
