@@ -20,6 +20,7 @@ from django.db.models import Min
 from django_countries import countries
 
 from . import search
+from .coverage import Depth, Stage
 from .jurisdictions import EU, eu_members
 from .models import Agency, Agreement, Edition, Participation, ProductCategory, Provision
 from .querysets import PublicationState
@@ -244,12 +245,22 @@ class Facets:
                 present[key] &= ~(1 << position)
         return _Day(by_status, present)
 
-    def count_by_stage(self) -> dict[str, int]:
-        """Stage -> number of agreements with a provision there that is not an exclusion."""
-        found: dict[str, int] = defaultdict(int)
-        for reached, bitmap in self.provided.reached.items():
-            found[reached.stage] |= bitmap
-        return {stage: bitmap.bit_count() for stage, bitmap in found.items() if stage}
+    def counted_by_stage(self) -> list[tuple[Stage, int, list[tuple[Depth, int]]]]:
+        """Each stage with its number of agreements, and with that at each depth; an agreement
+        counts at every depth that a provision of it has there. An exclusion is none."""
+
+        def count(**chosen: str) -> int:
+            met = {name: [value] for name, value in chosen.items()}
+            return self.provided.meeting(met).bit_count()
+
+        return [
+            (
+                stage,
+                count(stage=stage),
+                [(depth, count(stage=stage, depth=depth)) for depth in Depth],
+            )
+            for stage in Stage
+        ]
 
     def answer(
         self, asked: Mapping[str, Any], day: datetime.date, past_day: datetime.date | None

@@ -277,19 +277,6 @@ class AgreementQuerySet(models.QuerySet[Any]):
             for pk, slug, short_title, title in rows
         ]
 
-    def count_by_stage(self) -> dict[str, int]:
-        """Stage -> number of these agreements with a provision there that is not an exclusion."""
-        provisions = self.model._meta.get_field("provisions").related_model
-        staged = provisions._default_manager.filter(agreement__in=self).exclude(
-            Q(commitment="excluded") | Q(area__stage="")
-        )
-        counted = staged.order_by().values("area__stage")
-        return dict(
-            counted.annotate(count=Count("agreement", distinct=True)).values_list(
-                "area__stage", "count"
-            )
-        )
-
     def with_product(self, codes: list[str], sides: Sequence[str] = ()) -> "AgreementQuerySet":
         """Agreements whose scope, or one of whose provisions (between ``sides``, if any are given),
         names any of these products."""

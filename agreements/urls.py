@@ -5,6 +5,7 @@ from django.urls import path
 
 from .sitemaps import SITEMAPS
 from .views import agencies, agreements, coverage, faces, site
+from .views.parts import conditional
 
 urlpatterns = [
     path("", site.home, name="home"),
@@ -31,3 +32,5 @@ urlpatterns = [
     path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
     path("robots.txt", site.robots, name="robots"),
 ]
+for pattern in urlpatterns:
+    pattern.callback = conditional(pattern.callback)

@@ -49,7 +49,7 @@ PAGES = {
     "home": "/",
     "list": "/agreements/",
     "list, last page": "/agreements/?page={last}",
-    "filtered list": "/agreements/?stage=manufacturing&depth=recognition&product=medicines",
+    "filtered list": "/agreements/?depth=recognition&product=medicines&stage=manufacturing",
     "filtered by status": "/agreements/?status=in_effect",
     "as of a day": "/agreements/?as_of=2011-01-01",
     "search, common word": "/agreements/?q=inspection",

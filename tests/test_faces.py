@@ -1,8 +1,10 @@
 """One question, many faces: each answers with the same agreements, and refuses alike."""
 
 import datetime
+import gzip
 import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -433,3 +435,27 @@ def test_a_list_offers_its_own_other_faces(client):
     for face in MACHINES:
         assert content.count(f'href="{face}?{query}"') == 2, "in the head, and above the results"
         assert agency.count(f'href="{face}?participant=hsa"') == 2
+
+
+@pytest.mark.parametrize("path", ["/", "/agreements/?q=HSA", "/agreements.csv", "/agencies/hsa/"])
+def test_whoever_has_the_present_page_is_told_so_until_something_changes(client, path):
+    tag = client.get(path)["ETag"]
+    again = client.get(path, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    make.agreement()
+    changed = client.get(path, headers={"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed["ETag"] != tag
+
+
+def test_the_list_and_a_record_weigh_less_than_sixty_kilobytes(client):
+    """Page and style sheets as they are sent, compressed."""
+    static = Path(__file__).parents[1] / "agreements/static/agreements"
+    sheets = sum(
+        len(gzip.compress((static / name).read_bytes()))
+        for name in ("site.css", "vendor/govuk-frontend.css", "mark.svg")
+    )
+    for path in ("/agreements/", "/agreements/hsa-mhlw-moc-2026/", "/agreements/project-orbis/"):
+        page = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert page["Content-Encoding"] == "gzip"
+        assert sheets + len(page.content) < 60_000, path

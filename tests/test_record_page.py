@@ -372,7 +372,7 @@ def test_queries_do_not_grow_with_the_rows_of_a_record(client, django_assert_num
 
 #: One for the record, one for each kind of row and what it names, one for each of the two steps of
 #: this lineage, one for the product names.
-QUERIES_OF_A_RECORD = 23
+QUERIES_OF_A_RECORD = 26
 
 
 # --- Agencies -----------------------------------------------------------------------------------

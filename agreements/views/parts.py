@@ -2,20 +2,45 @@
 
 import datetime
 from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import EmptyPage, Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import condition
 
 from ..coverage import Change, ChangeKind, Commitment, Depth, changes
 from ..filters import AgreementFilterSet, DayFilter, shown
-from ..models import Agreement, ProductCategory, Provision, Relation, RelationKind
+from ..models import Agreement, Edition, ProductCategory, Provision, Relation, RelationKind
 
 PAGE_SIZE = 25
+
+#: Changes when the code, a template or a style sheet does.
+_MADE_BY = max(
+    path.stat().st_mtime_ns
+    for folder in (Path(__file__).parents[1], settings.BASE_DIR / "templates")
+    for path in folder.rglob("*")
+)
+
+
+def edition_tag(request: HttpRequest, *args: Any, **kwargs: Any) -> str | None:
+    """The entity tag of a public page: it follows from the edition of the register, the day, the
+    address and the code. None while developing, where templates change under the server."""
+    if settings.DEBUG:
+        return None
+    made_from = (Edition.current(), timezone.localdate(), request.get_full_path(), _MADE_BY)
+    return '"' + sha256(repr(made_from).encode()).hexdigest()[:32] + '"'
+
+
+#: A view that answers 304, without being asked, to whoever has its present page already.
+conditional = condition(etag_func=edition_tag)
 
 
 def ruled(agreements: Any, day: datetime.date) -> list[Agreement]:

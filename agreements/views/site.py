@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ..coverage import Stage
-from ..models import Agency, Agreement
+from .. import facets
+from ..models import Agreement
 from ..status import Status
 from .parts import ruled, vocabulary
 
@@ -16,20 +16,15 @@ from .parts import ruled, vocabulary
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What the register holds, at a glance."""
-    register = Agreement.objects.register()
-    listed = Agency.objects.taking_part()
-    by_stage = register.count_by_stage()
-    counts = [(stage, by_stage.get(stage.value, 0)) for stage in Stage]
-    staged = register.with_provision(area__stage__in=Stage.values).count()
-    total = register.count()
+    register = facets.current()
+    latest = Agreement.objects.register().newest_first().with_listed()[:5]
     context = {
-        "total": total,
-        "agencies": listed.count(),
-        "jurisdictions": listed.exclude(jurisdiction="").values("jurisdiction").distinct().count(),
-        "stages": counts,
-        "most": max(count for _, count in counts),
-        "without_stage": total - staged,
-        "latest": ruled(register.newest_first().with_listed()[:5], timezone.localdate()),
+        "total": len(register.ids),
+        "agencies": len(register.agencies),
+        "jurisdictions": len(register.choices["country"]),
+        "stages": register.counted_by_stage(),
+        "without_stage": (register.everything & ~register.provided.staged).bit_count(),
+        "latest": ruled(latest, timezone.localdate()),
     } | vocabulary()
     return render(request, "agreements/home.html", context)
 
