@@ -314,10 +314,10 @@ QUERIES = {
     "/agreements.json": 30,
     "/agreements.atom": 12,
     "/agreements.ics": 6,
-    "/agreements/hsa-mhlw-moc-2026.json": 23,
-    "/agreements/hsa-mhlw-moc-2026.bib": 22,
-    "/data/": 1,
-    "/sitemap.xml": 4,
+    "/agreements/hsa-mhlw-moc-2026.json": 24,
+    "/agreements/hsa-mhlw-moc-2026.bib": 23,
+    "/data/": 2,
+    "/sitemap.xml": 5,
 }
 
 
@@ -350,3 +350,13 @@ def test_query_counts_do_not_grow_with_the_register(client, django_assert_max_nu
     check()
     grow(30)
     check()
+
+
+def test_every_number_on_the_first_page_is_the_length_of_the_list_it_leads_to(client):
+    content = client.get("/").content.decode()
+    found = re.findall(r'href="(/agreements/[^"]*)"[^>]*>\s*([\d,]+)', content)
+    assert len(found) > 15
+    for address, number in found:
+        told = client.get(address.replace("&amp;", "&"))
+        assert told.status_code == 200, "the address is the canonical one"
+        assert told.context["page"].paginator.count == int(number.replace(",", ""))
