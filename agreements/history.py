@@ -104,7 +104,7 @@ def reindex(agreements: list[Agreement]) -> None:
         [_document(agreement, names) for agreement in agreements],
         update_conflicts=True,
         unique_fields=["agreement"],
-        update_fields=["title_terms", "all_terms"],
+        update_fields=["title_terms", "all_terms", "passages"],
     )
 
 
@@ -138,7 +138,14 @@ def _document(agreement: Agreement, agency_names: dict[int, list[str]]) -> Searc
         agreement=agreement,
         title_terms=_terms(title),
         all_terms=_terms(texts),
+        # The titles stand above an excerpt anyway.
+        passages=_passages(texts[len(title) :]),
     )
+
+
+def _passages(texts: list[str]) -> str:
+    """Each text that says anything, on a line of its own, each once."""
+    return "\n".join(dict.fromkeys(" ".join(text.split()) for text in texts if text))
 
 
 def _terms(texts: list[str]) -> str:

@@ -7,7 +7,8 @@ triggers keep beside ``SearchDocument``, PostgreSQL in a generated ``tsvector`` 
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
+from operator import itemgetter
 
 import snowballstemmer
 from django.db import connection, connections
@@ -93,6 +94,65 @@ def query_terms(text: str) -> list[str]:
         else:
             terms.append(_word_term(word))
     return list(dict.fromkeys(terms))[:MAX_QUERY_TERMS]
+
+
+#: A word as it stands in a text, its apostrophes included.
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+#: How many characters of a text an excerpt shows.
+EXCERPT_LENGTH = 160
+
+
+def marked(text: str, terms: Set[str]) -> list[tuple[str, bool]]:
+    """The text in pieces, each with whether it is found by one of ``terms``. Joined, they are the
+    text. ``terms`` are those of ``query_terms``."""
+    pieces: list[tuple[str, bool]] = []
+    end = 0
+    for start, stop in _hits(text, terms):
+        if start > end:
+            pieces.append((text[end:start], False))
+        pieces.append((text[start:stop], True))
+        end = stop
+    return pieces + ([(text[end:], False)] if end < len(text) else [])
+
+
+def _hits(text: str, terms: Set[str]) -> Iterator[tuple[int, int]]:
+    """Where the terms stand in the text, as start and stop, in order and apart."""
+    for word in _WORD.finditer(text):
+        if not _UNSPACED.search(word[0]):
+            if not terms.isdisjoint(document_terms(word[0])):
+                yield word.span()
+            continue
+        # Of a script without spaces, the pairs and single characters that were asked for.
+        start = stop = -1
+        for at in range(*word.span()):
+            found = next((n for n in (2, 1) if _plain(_fold(text[at : at + n])) in terms), 0)
+            if not found:
+                continue
+            if at > stop:
+                if stop > 0:
+                    yield start, stop
+                start = at
+            stop = max(stop, min(at + found, word.end()))
+        if stop > 0:
+            yield start, stop
+
+
+def excerpt(passages: Iterable[str], terms: Set[str]) -> list[tuple[str, bool]]:
+    """The passage that holds most of the terms, around its first hit, in pieces as ``marked``
+    gives them; empty where none holds any."""
+    told = ((len({text[a:b].casefold() for a, b in _hits(text, terms)}), text) for text in passages)
+    best, text = max(told, key=itemgetter(0), default=(0, ""))
+    if not best:
+        return []
+    first = next(_hits(text, terms))[0]
+    start = max(0, first - EXCERPT_LENGTH // 3)
+    stop = min(len(text), start + EXCERPT_LENGTH)
+    if start:
+        start = text.rfind(" ", 0, start + 1) + 1 if " " in text[: start + 1] else start
+    if stop < len(text) and " " in text[first:stop]:
+        stop = text.rfind(" ", first, stop)
+    before, after = ("… " if start else ""), (" …" if stop < len(text) else "")
+    return marked(f"{before}{text[start:stop]}{after}", terms)
 
 
 _SQL = {

@@ -306,7 +306,7 @@ def test_an_empty_register_says_nothing_yet_and_a_narrow_question_says_no_match(
 QUERIES = {
     "/": 7,
     "/agreements/": 8,
-    "/agreements/?product=medicines&q=agreement&stage=manufacturing&status=signed": 11,
+    "/agreements/?product=medicines&q=agreement&stage=manufacturing&status=signed": 12,
     "/agencies/": 2,
     "/agreements/hsa-mhlw-moc-2026/": 30,
     "/agencies/made-up-busy/": 13,

@@ -9,7 +9,7 @@ from hypothesis.extra.django import TestCase
 
 from agreements.history import record_change, reindex_agencies
 from agreements.models import Agency, AgencyName, Agreement, CooperationArea
-from agreements.search import document_terms, query_terms
+from agreements.search import document_terms, excerpt, marked, query_terms
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -116,3 +116,45 @@ def test_every_agency_finds_its_agreements_by_each_of_its_names():
         names = [agency.name, agency.acronym, agency.native_name]
         for name in filter(None, names + [other.name for other in agency.names.all()]):
             assert own <= found(name), name
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "found"),
+    [
+        ("GMP inspections by HSA", "inspecting hsa", ["inspections", "HSA"]),
+        ("Agencia Española", "ESPANOLA", ["Española"]),
+        ("厚生労働省との覚書", "厚生労働", ["厚生労働"]),
+        ("日本国厚生労働省", "省", ["省"]),
+        ("Japan’s ministry", "japan", ["Japan’s"]),
+        ("ＨＳＡ and MHLW", "hsa", ["ＨＳＡ"]),
+        ("nothing here", "elsewhere", []),
+    ],
+)
+def test_the_words_that_were_found_are_marked(text, query, found):
+    pieces = marked(text, frozenset(query_terms(query)))
+    assert [piece for piece, hit in pieces if hit] == found
+
+
+@given(st.text(max_size=80), st.text(max_size=20))
+def test_the_pieces_of_a_marked_text_are_the_text(text, query):
+    assert "".join(piece for piece, _ in marked(text, frozenset(query_terms(query)))) == text
+
+
+@given(st.lists(st.text(max_size=300), max_size=4), st.text(max_size=20))
+def test_an_excerpt_is_short_and_shows_a_hit_or_nothing(passages, query):
+    pieces = excerpt(passages, frozenset(query_terms(query)))
+    assert not pieces or any(hit for _, hit in pieces)
+    assert sum(len(piece) for piece, _ in pieces) <= 170
+
+
+def test_a_former_name_is_shown_where_it_was_found(client):
+    content = client.get("/agreements/?q=IMB").content.decode()
+    assert "<mark>IMB</mark>" in content
+
+
+def test_what_is_marked_is_escaped(client):
+    made = make.agreement(title="<script>zyxwvut</script>", summary="<b>zyxwvut</b>")
+    record_change([made.pk], reason="made", name="test")
+    content = client.get("/agreements/?q=zyxwvut").content.decode()
+    assert "&lt;script&gt;<mark>zyxwvut</mark>&lt;/script&gt;" in content
+    assert "&lt;b&gt;<mark>zyxwvut</mark>&lt;/b&gt;" in content

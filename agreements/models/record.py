@@ -52,6 +52,9 @@ class SearchDocument(models.Model):
     )
     title_terms = models.TextField()
     all_terms = models.TextField()
+    #: The texts themselves, one a line, for excerpts; null where they were not kept yet. A column
+    #: that is not null would make SQLite copy the table and lose the triggers of migration 0002.
+    passages = models.TextField(null=True, editable=False)
 
     def __str__(self) -> str:
         return f"Search terms of {self.agreement}"

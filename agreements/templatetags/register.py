@@ -15,6 +15,7 @@ from django.template.base import Parser, Token
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from .. import search
 from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, PairRow, Reach, Stage
 from ..dates import PartialDate
 from ..filters import AgreementFilterSet, Choice
@@ -310,6 +311,13 @@ def chosen(bound: BoundField) -> bool:
     """Whether anything was typed or ticked in this field."""
     value = bound.value()
     return any(value) if isinstance(value, Iterable) else bool(value)
+
+
+@register.filter
+def marked(agreement: Agreement, name: str) -> list[tuple[str, bool]]:
+    """A title of an agreement in pieces: each with whether the search, if any, found it."""
+    text = str(agreement) if name == "shortest" else getattr(agreement, name)
+    return search.marked(text, getattr(agreement, "terms", frozenset()))
 
 
 @register.filter

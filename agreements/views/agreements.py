@@ -18,6 +18,7 @@ from .parts import (
     comparison,
     day_asked,
     elsewhere,
+    marked,
     page_asked,
     ruled,
     site_url,
@@ -50,7 +51,7 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
     context |= {
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=1),
-        "agreements": ruled(shown, question.day),
+        "agreements": marked(ruled(shown, question.day), question.form.cleaned_data["q"]),
         "applied": list(question.applied()),
     }
     return render(request, "agreements/agreement_list.html", context)

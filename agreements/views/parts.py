@@ -16,9 +16,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import condition
 
+from .. import search
 from ..coverage import Change, ChangeKind, Commitment, Depth, changes
 from ..filters import AgreementFilterSet, DayFilter, shown
-from ..models import Agreement, Edition, ProductCategory, Provision, Relation, RelationKind
+from ..models import (
+    Agreement,
+    Edition,
+    ProductCategory,
+    Provision,
+    Relation,
+    RelationKind,
+    SearchDocument,
+)
 
 PAGE_SIZE = 25
 
@@ -50,6 +59,18 @@ def ruled(agreements: Any, day: datetime.date) -> list[Agreement]:
         agreement.ruling = agreement.ruling_on(day)
         agreement.participants = agreement.participations_on(day)
     return ruled
+
+
+def marked(agreements: list[Agreement], text: str) -> list[Agreement]:
+    """The agreements, each with the ``terms`` by which ``text`` found it and its ``excerpt``."""
+    terms = frozenset(search.query_terms(text))
+    documents = SearchDocument.objects.filter(agreement__in=agreements)
+    passages = dict(documents.values_list("agreement", "passages")) if terms else {}
+    for agreement in agreements:
+        found: Any = agreement
+        found.terms = terms
+        found.excerpt = search.excerpt((passages.get(agreement.pk) or "").split("\n"), terms)
+    return agreements
 
 
 class Comparison(NamedTuple):
