@@ -259,11 +259,21 @@ def test_no_cell_is_a_formula_and_every_text_can_be_read_back(client):
     assert (unguard(row["title"]), unguard(row["summary"])) == (text, "'quoted'")
 
 
-NAMES = [*AgreementFilterSet.base_filters, "page", "other"]
+NAMES = [*AgreementFilterSet.base_filters, "page", "expand", "agency", "by", "other"]
+OTHER_PAGES = [
+    "/",
+    "/agreements.ics",
+    "/agreements/jsepa-2002/",
+    "/agreements/jsepa-2002.json",
+    "/agencies/",
+    "/agencies/hsa/",
+    "/coverage/hsa/mhlw/",
+    "/coverage.csv",
+]
 
 
 class HostileQuestions(TestCase):
-    @settings(max_examples=80)
+    @settings(max_examples=25)
     @given(
         st.lists(
             st.tuples(
@@ -287,6 +297,8 @@ class HostileQuestions(TestCase):
         assert self.client.get("/agreements.csv", query).status_code in (200, 400)
         assert self.client.get("/agreements.atom", query).status_code in (200, 400)
         assert self.client.get("/agreements.json", query).status_code in (200, 400, 404)
+        for path in OTHER_PAGES:
+            assert self.client.get(path, query).status_code in (200, 400), path
 
 
 def test_an_empty_register_says_nothing_yet_and_a_narrow_question_says_no_match(
