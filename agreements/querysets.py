@@ -29,9 +29,6 @@ from .coverage import Instrument
 from .lineage import STEPS
 from .status import MARKS, OPENING, TERM_SETTING, MilestoneKind, Status
 
-#: How many ids a query is given one by one: SQLite takes at most 32,766.
-MOST_IDS = 20_000
-
 
 class PublicationState(models.TextChoices):
     """Where a record stands on its way to the public."""
@@ -231,23 +228,14 @@ class AgreementQuerySet(models.QuerySet[Any]):
         staged = self._related("provisions").exclude(area__stage="").filter(_reach_between(sides))
         return self.filter(~Exists(staged))
 
-    def members(self, day: datetime.date, ids: Any = None) -> dict[int, set[int]]:
-        """Who surely takes part in these agreements on ``day``: agency ids by agreement id."""
-        among = self.order_by().values("pk") if ids is None else ids
-        found: dict[int, set[int]] = {}
-        taking_part = self._rows("participations").filter(_on(day), agreement__in=among)
-        for pk, agency in taking_part.order_by().values_list("agreement", "agency"):
-            found.setdefault(pk, set()).add(agency)
-        return found
-
     def instruments(self, day: datetime.date) -> list[Instrument]:
         """These agreements as the table of partners needs them, in five queries."""
         rows = list(self.order_by("pk").values_list("pk", "slug", "short_title", "title"))
-        # Their status is worked out once; only a list no database would take asks for it again.
-        ids: Any = [row[0] for row in rows]
-        if len(ids) > MOST_IDS:
-            ids = self.order_by().values("pk")
-        members = self.members(day, ids)
+        ids = [row[0] for row in rows]
+        members: dict[int, set[int]] = {}
+        taking_part = self._rows("participations").filter(_on(day), agreement__in=ids)
+        for pk, agency in taking_part.order_by().values_list("agreement", "agency"):
+            members.setdefault(pk, set()).add(agency)
         scope: dict[int, set[str]] = {}
         through = self.model.products.through.objects.filter(agreement__in=ids)
         for pk, code in through.values_list("agreement", "productcategory__code"):
