@@ -8,6 +8,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Set
+from functools import lru_cache
 from operator import itemgetter
 
 import snowballstemmer
@@ -115,17 +116,28 @@ def marked(text: str, terms: Set[str]) -> list[tuple[str, bool]]:
     return pieces + ([(text[end:], False)] if end < len(text) else [])
 
 
+# The same words stand in many texts, and analysing one costs more than looking it up.
+@lru_cache(maxsize=65_536)
+def _terms_of(word: str) -> frozenset[str]:
+    return frozenset(document_terms(word))
+
+
+@lru_cache(maxsize=65_536)
+def _fragment_term(fragment: str) -> str:
+    return _plain(_fold(fragment))
+
+
 def _hits(text: str, terms: Set[str]) -> Iterator[tuple[int, int]]:
     """Where the terms stand in the text, as start and stop, in order and apart."""
     for word in _WORD.finditer(text):
         if not _UNSPACED.search(word[0]):
-            if not terms.isdisjoint(document_terms(word[0])):
+            if not terms.isdisjoint(_terms_of(word[0])):
                 yield word.span()
             continue
         # Of a script without spaces, the pairs and single characters that were asked for.
         start = stop = -1
         for at in range(*word.span()):
-            found = next((n for n in (2, 1) if _plain(_fold(text[at : at + n])) in terms), 0)
+            found = next((n for n in (2, 1) if _fragment_term(text[at : at + n]) in terms), 0)
             if not found:
                 continue
             if at > stop:

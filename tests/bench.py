@@ -162,7 +162,7 @@ def get(port, path):
     lines = 0
     while chunk := response.read(65536):
         size += len(chunk)
-        lines += chunk.count(b"\r\n")
+        lines += chunk.count(b"\n")
     total = time.perf_counter() - start
     connection.close()
     return response.status, first, total, size, lines
