@@ -26,7 +26,8 @@ from ..exports import partner_row, partners_csv
 from ..filters import CoverageFilterSet
 from ..models import Agency, Agreement, Participation, RelationKind
 from ..status import STANDING
-from .parts import comparable, comparison, day_asked, ruled, vocabulary
+from .faces import face
+from .parts import Refusal, comparable, comparison, day_asked, ruled, vocabulary
 
 #: How many agencies the page shows before one is chosen.
 OVERVIEW = 12
@@ -86,7 +87,7 @@ def coverage(request: HttpRequest) -> HttpResponse:
     return render(request, "agreements/coverage_table.html", context)
 
 
-@require_safe
+@face
 def coverage_csv(request: HttpRequest) -> HttpResponse:
     """The same table under the same query string."""
     question = CoverageFilterSet(request.GET, Agreement.objects.register())
@@ -94,8 +95,7 @@ def coverage_csv(request: HttpRequest) -> HttpResponse:
     if not problems and not question.subject:
         problems = {"agency": ["Choose an agency, or a country."]}
     if problems:
-        lines = (f"{name}: {' '.join(messages)}\n" for name, messages in problems.items())
-        return HttpResponse("".join(lines), status=400, content_type="text/plain; charset=utf-8")
+        raise Refusal(problems)
     rows = (
         partner_row(line.partner)
         | {

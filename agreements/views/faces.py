@@ -31,7 +31,7 @@ RECORDS_A_PAGE = 100
 View = Callable[..., Any]
 
 
-def _face(view: View) -> View:
+def face(view: View) -> View:
     """A read-only face that any site's scripts may read, and whose refusals are as plain."""
 
     @require_safe
@@ -81,7 +81,7 @@ def _title(question: AgreementFilterSet) -> str:
     return f"{words}, as of {question.past_day:%Y-%m-%d}" if question.past_day else words
 
 
-@_face
+@face
 def agreement_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The same agreements in the same order as the list, as one flat table."""
     question = question_asked(request)
@@ -94,7 +94,7 @@ def agreement_csv(request: HttpRequest) -> StreamingHttpResponse:
     )
 
 
-@_face
+@face
 def agreement_json(request: HttpRequest) -> HttpResponse:
     """The same agreements in the same order as the list, as whole records, a page at a time."""
     question = question_asked(request, "page")
@@ -117,7 +117,7 @@ def agreement_json(request: HttpRequest) -> HttpResponse:
     )
 
 
-@_face
+@face
 def agreement_atom(request: HttpRequest) -> HttpResponse:
     """What changed last among the agreements of the list."""
     question = question_asked(request)
@@ -132,7 +132,7 @@ def agreement_atom(request: HttpRequest) -> HttpResponse:
     return HttpResponse(feed, content_type="application/atom+xml; charset=utf-8")
 
 
-@_face
+@face
 def agreement_ics(request: HttpRequest) -> HttpResponse:
     """When the agreements of the list fall due, as a calendar."""
     question = question_asked(request)
@@ -142,7 +142,7 @@ def agreement_ics(request: HttpRequest) -> HttpResponse:
     return _file(content, "text/calendar; charset=utf-8", "agreements.ics")
 
 
-@_face
+@face
 def record_json(request: HttpRequest, slug: str) -> HttpResponse:
     """One record as it is exported, with its status, its coverage and what others say of it."""
     only(request, "as_of")
@@ -182,13 +182,13 @@ def _gone(request: HttpRequest, gone: Agreement, status: int) -> HttpResponse:
     return _text(f"This record has been withdrawn: {gone.withdrawal_reason}\n", status=410)
 
 
-@_face
+@face
 def record_bib(request: HttpRequest, slug: str) -> HttpResponse:
     """The record as a BibTeX entry."""
     return _citation(request, slug, "application/x-bibtex; charset=utf-8", bibtex)
 
 
-@_face
+@face
 def record_csl(request: HttpRequest, slug: str) -> HttpResponse:
     """The record as CSL-JSON, which reference managers read."""
     return _citation(request, slug, "application/vnd.citationstyles.csl+json", csl_json)
