@@ -185,6 +185,13 @@ STAFF: dict[type[Model], tuple[str, ...]] = {
 #: Fields that leave the register in no form, and why.
 WITHHELD: dict[type[Model], dict[str, str]] = {
     Agreement: {
+        "revises": "only a working copy has it, and no working copy is public",
+        "lock_version": "keeps two members of staff from overwriting each other",
+        "submission": "keeps a form from being saved twice",
+        "owner": "for staff only",
+        "last_edited_by": "for staff only",
+        "published_by": "for staff only",
+        "unchecked_because": "for staff only",
         "first_published_at": "the register's own history, not the agreement's",
         "created_at": "when a record was typed says nothing about the agreement",
         "updated_at": "differs after an import; the flat table gives it",
@@ -204,6 +211,7 @@ WITHHELD: dict[type[Model], dict[str, str]] = {
     Source: {
         "checked_at": "about the address, not about the fact",
         "check_result": "about the address, not about the fact",
+        "reachable": "about the address, not about the fact",
     },
 }
 
@@ -284,8 +292,12 @@ def inverse_relation(relation: Relation) -> dict[str, Any]:
 
 
 def snapshot(agreement: Agreement) -> str:
-    """The whole record as the JSON text a revision keeps."""
-    return json.dumps(record(agreement, staff=True), ensure_ascii=False, indent=1)
+    """The whole record as the JSON text a revision keeps. A working copy goes by the address of
+    the record that it revises."""
+    told = record(agreement, staff=True)
+    if agreement.revises:
+        told["slug"] = agreement.revises.slug
+    return json.dumps(told, ensure_ascii=False, indent=1)
 
 
 def register_document(agreements: AgreementQuerySet) -> Iterator[str]:

@@ -7,6 +7,7 @@ is whole.
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from . import search
@@ -26,44 +27,59 @@ MAX_INDEX_BYTES = 500_000
 
 
 def record_change(
-    agreement_ids: Iterable[int], *, reason: str, user: Any = None, name: str = ""
+    agreement_ids: Iterable[int],
+    *,
+    reason: str,
+    user: Any = None,
+    name: str = "",
+    moved: bool = False,
 ) -> int:
     """Re-index these agreements and append one revision to each that really changed.
 
-    ``user`` made the change, or ``name`` did (a command). Returns the number of revisions. Call
-    it inside the transaction of the change.
+    ``user`` made the change, or ``name`` did (a command). Whoever only ``moved`` a record from
+    one publication state to another does not become its last editor. Returns the number of
+    revisions. Call it inside the transaction of the change.
     """
     made = 0
     ids = list(agreement_ids)
     for start in range(0, len(ids), 500):
-        made += _record_chunk(ids[start : start + 500], reason, user, name)
+        made += _record_chunk(ids[start : start + 500], reason, user, name, moved)
     return made
 
 
-def _record_chunk(ids: list[int], reason: str, user: Any, name: str) -> int:
+def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool) -> int:
     agreements = list(Agreement.objects.filter(pk__in=ids).with_related())
     reindex(agreements)
     # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
-    newest = dict(
-        Revision.objects.filter(agreement__in=ids)
+    histories = [agreement.revises_id or agreement.pk for agreement in agreements]
+    newest = {
+        (record, of_working_copy): text
+        for record, of_working_copy, text in Revision.objects.filter(agreement__in=histories)
         .order_by("pk")
-        .values_list("agreement", "snapshot")
-    )
+        .values_list("agreement", "of_working_copy", "snapshot")
+    }
     made_by_name = user.get_username() if user else name
-    revisions = [
-        Revision(
-            agreement=agreement,
-            made_by=user,
-            made_by_name=made_by_name,
-            reason=reason,
-            snapshot=text,
+    changed, revisions = [], []
+    for agreement, record in zip(agreements, histories, strict=True):
+        of_working_copy, text = agreement.revises_id is not None, snapshot(agreement)
+        if newest.get((record, of_working_copy)) == text:
+            continue
+        changed.append(agreement.pk)
+        revisions.append(
+            Revision(
+                agreement_id=record,
+                of_working_copy=of_working_copy,
+                made_by=user,
+                made_by_name=made_by_name,
+                reason=reason,
+                snapshot=text,
+            )
         )
-        for agreement in agreements
-        if newest.get(agreement.pk) != (text := snapshot(agreement))
-    ]
     Revision.objects.bulk_create(revisions)
-    changed = [revision.agreement_id for revision in revisions]
-    Agreement.objects.filter(pk__in=changed).update(updated_at=timezone.now())
+    changes = {"updated_at": timezone.now(), "lock_version": F("lock_version") + 1}
+    if not moved:
+        changes["last_edited_by"] = user
+    Agreement.objects.filter(pk__in=changed).update(**changes)
     return len(revisions)
 
 

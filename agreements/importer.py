@@ -111,6 +111,40 @@ def import_register(
     return imported
 
 
+#: What a restored record keeps as it is.
+_NOT_RESTORED = {"slug", "former_slugs"}
+
+
+def restore(agreement: Agreement, data: dict[str, Any]) -> None:
+    """Give this agreement the content of a snapshot, staff notes and stored copies included.
+
+    Its addresses, its publication state and its withdrawal stay. A field that the snapshot does
+    not know, being newer, is emptied; one that no longer exists is passed over. Raises
+    ImportRefused, naming the field, if the snapshot refers to what is gone; call it inside a
+    transaction, and record the change afterwards.
+    """
+    reader = _Reader()
+    row = reader.row(Agreement, _shaped(Agreement, data) | {"slug": agreement.slug}, "record")
+    writer = _Writer(reader.faults)
+    if row:
+        writer.restore(row, agreement, data)
+    if writer.faults:
+        raise ImportRefused(writer.faults)
+
+
+def _shaped(model: type[Model], data: dict[str, Any]) -> dict[str, Any]:
+    """Exactly the public fields and children of the model, whenever the data were written."""
+    shaped: dict[str, Any] = {}
+    for name in PUBLIC[model]:
+        column: Any = model._meta.get_field(name)
+        many = isinstance(column, models.ManyToManyField)
+        shaped[name] = data[name] if name in data else [] if many else column.get_default()
+    for name, child in CHILDREN.get(model, {}).items():
+        kept = () if name in _NOT_RESTORED else data.get(name, ())
+        shaped[name] = [_shaped(child, item) for item in kept]
+    return shaped
+
+
 class _Reader:
     """Checks the document's shape: every key known, every value of the right kind."""
 
@@ -246,6 +280,24 @@ class _Writer:
             self._complete(row, instance, copies)
         return imported
 
+    def restore(self, row: _Row, agreement: Agreement, data: dict[str, Any]) -> None:
+        """Write one record, checked by shape, over an agreement that exists."""
+        for model in (CooperationArea, ProductCategory, Agency):
+            self._load(model)
+        slugs = [relation.data["target"] for relation in row.children["relations"]]
+        self.known[Agreement] = {a.slug: a for a in Agreement.objects.filter(slug__in=slugs)}
+        self._save(row, agreement, skip={"slug"})
+        agreement.staff_notes = data.get("staff_notes", "")
+        agreement.save(update_fields=["staff_notes"])
+        copies = {_identity(source): source for source in agreement.sources.all()}
+        row.children.pop("former_slugs")
+        for name in row.children:
+            getattr(agreement, name).all().delete()
+        self._complete(row, agreement, copies)
+        for source in data.get("sources", ()):
+            if source.get("file") and (own := self.known[Source].get(source["number"])):
+                Source.objects.filter(pk=own.pk).update(file=source["file"])
+
     def _load(self, model: type[Model]) -> dict[Any, Any]:
         queryset = model._default_manager.all()
         if model is Agreement:
@@ -309,6 +361,7 @@ class _Writer:
         if old:
             source.file = old.file
             source.checked_at, source.check_result = old.checked_at, old.check_result
+            source.reachable = old.reachable
 
     def _save(self, row: _Row, instance: Any, skip: set[str]) -> None:
         """Assign, check and store one row; its faults are reported by field."""
