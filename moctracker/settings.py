@@ -56,6 +56,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_countries",
     "django_filters",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    # After allauth, two of whose admin pages it takes away.
     "agreements",
 ]
 
@@ -71,6 +75,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "agreements.sign_in.middleware.TwoFactors",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -88,10 +94,27 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "agreements.sign_in.context.staff_desk",
             ],
         },
     },
 ]
+
+
+def _switch(name: str, default: bool) -> bool:
+    """The environment variable ``name``, 1 or 0; raises ImproperlyConfigured for anything else."""
+    value = os.environ.get(name) or str(int(default))
+    if value not in ("0", "1"):
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+    return value == "1"
+
+
+def _number(name: str, default: int) -> int:
+    """The environment variable ``name``, a small whole number, or ImproperlyConfigured."""
+    value = os.environ.get(name) or str(default)
+    if value not in map(str, range(10)):
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to 9, not {value!r}.")
+    return int(value)
 
 
 def _database(url: str) -> dj_database_url.DBConfig:
@@ -141,7 +164,51 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Failed sign-ins are counted for all processes together, and survive a restart.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "moctracker_cache",
+        # Made-up names must not push real counts out.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+# An idle session ends after a working day, and with the browser.
+SESSION_COOKIE_AGE = 8 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+TWO_FACTORS_REQUIRED = _switch("MOCTRACKER_TWO_FACTORS", default=bool(PUBLIC_HOSTS))
+LOCKOUT_MINUTES = 15
+
+ALLAUTH_TRUSTED_PROXY_COUNT = _number("MOCTRACKER_PROXIES", default=1 if PUBLIC_HOSTS else 0)
+ACCOUNT_ADAPTER = "agreements.sign_in.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_FORMS = {"login": "agreements.sign_in.forms.SignInForm"}
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_RATE_LIMITS = {
+    # Attempts from an address, on an account; a whole office may share one address.
+    "login_failed": f"20/{LOCKOUT_MINUTES}m/ip,5/{LOCKOUT_MINUTES}m/key",
+}
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+MFA_ADAPTER = "agreements.sign_in.adapters.FactorAdapter"
+MFA_FORMS = {
+    "authenticate": "agreements.sign_in.forms.CodeForm",
+    "reauthenticate": "agreements.sign_in.forms.ConfirmCodeForm",
+    "authenticate_webauthn": "agreements.sign_in.forms.KeyForm",
+    "reauthenticate_webauthn": "agreements.sign_in.forms.ConfirmKeyForm",
+    "add_webauthn": "agreements.sign_in.forms.AddKeyForm",
+    "edit_webauthn": "agreements.sign_in.forms.RenameKeyForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "moctracker"
+MFA_TOTP_PERIOD = 30
+# People type slowly and clocks go wrong: the code before and the code after are good too.
+MFA_TOTP_TOLERANCE = 1
+# The embedded default has no TLS.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PUBLIC_HOSTS
 
 LANGUAGE_CODE = "en-gb"
 # "Today" on the register is Singapore's today, wherever the server stands.

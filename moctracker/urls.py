@@ -7,6 +7,8 @@ from django.views.static import serve
 
 handler400 = "agreements.views.site.bad_request"
 handler404 = "agreements.views.site.not_found"
+# allauth's: what it answers to too many attempts.
+handler429 = "agreements.sign_in.lockout.too_many_attempts"
 
 urlpatterns = [
     path(
@@ -14,6 +16,7 @@ urlpatterns = [
         admin.site.admin_view(serve),
         {"document_root": settings.MEDIA_ROOT},
     ),
+    path("admin/", include("agreements.sign_in.urls")),
     path("admin/", admin.site.urls),
     path("", include("agreements.urls")),
 ]

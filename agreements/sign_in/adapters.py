@@ -1,0 +1,55 @@
+"""What allauth asks a project to decide."""
+
+import time
+from typing import Any
+
+from allauth.account import app_settings
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.urls import reverse
+
+from .factors import has_second_factor, has_shown_second_factor
+from .lockout import too_many_attempts
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Accounts are made by an administrator; a lockout is a page, not a line in a form."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def validation_error(self, code: str, *args: Any) -> ValidationError:
+        if code in ("too_many_login_attempts", "rate_limited"):
+            raise ImmediateHttpResponse(too_many_attempts(self.request))
+        return super().validation_error(code, *args)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Whoever signed in a moment ago has just proved who they are."""
+        records = get_authentication_records(self.request, self.request.user)
+        if records and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT:
+            return False
+        return super().is_reauthentication_required(app=app, **kwargs)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict]:
+        """A password does not stand in for a second factor that was not shown yet."""
+        methods = super().get_reauthentication_methods(user)
+        if has_second_factor(user) and not has_shown_second_factor(self.request):
+            password = reverse("account_reauthenticate")
+            methods = [method for method in methods if method["url"] != password]
+        return methods
+
+
+class FactorAdapter(DefaultMFAAdapter):
+    """Second factors carry the name that staff sign in with."""
+
+    def get_totp_label(self, user: AbstractBaseUser) -> str:
+        return user.get_username()
+
+    def build_totp_svg(self, url: str) -> str:
+        """The drawing alone, to stand in the page: the policy allows no ``data:`` images."""
+        return super().build_totp_svg(url).partition("?>")[2]

@@ -1,0 +1,68 @@
+"""The door of the staff desk."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from .factors import has_second_factor, has_shown_second_factor
+
+#: Seconds between two notes that a person is still at work.
+NOTE_EVERY = 300
+ALWAYS_OPEN = {"account_login", "account_logout"}
+OPEN_TO_SHOW_A_FACTOR = {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+OPEN_TO_SET_UP_A_FACTOR = {
+    "account_reauthenticate",
+    "mfa_index",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+}
+
+
+class TwoFactors:
+    """allauth asks for a second factor at sign-in only. This asks at every staff page.
+
+    Whoever has a factor must have shown it in this session: an older session that knew only the
+    password does not outlive the set-up. Whoever has none must set one up first, where
+    ``TWO_FACTORS_REQUIRED`` is set.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        # Public pages must not even look at the session.
+        if not match or not match.route.startswith("admin/") or request.user.is_anonymous:
+            return None
+        _note_activity(request)
+        if match.view_name in ALWAYS_OPEN:
+            return None
+        if has_second_factor(request.user):
+            if has_shown_second_factor(request) or match.view_name in OPEN_TO_SHOW_A_FACTOR:
+                return None
+            methods = get_adapter(request).get_reauthentication_methods(request.user)
+            after = urlencode({"next": request.get_full_path()})
+            return redirect(f"{methods[0]['url']}?{after}")
+        if settings.TWO_FACTORS_REQUIRED and match.view_name not in OPEN_TO_SET_UP_A_FACTOR:
+            return redirect(reverse("mfa_index"))
+        return None
+
+
+def _note_activity(request: HttpRequest) -> None:
+    """Idle time counts from the last page, to within some minutes; each note is a write."""
+    now = int(time.time())
+    if now - request.session.get("last_seen", 0) > NOTE_EVERY:
+        request.session["last_seen"] = now

@@ -1,0 +1,57 @@
+"""The pages that differ from allauth's own."""
+
+import ipaddress
+from typing import Any
+
+from allauth.account.views import LoginView
+from allauth.mfa.totp.views import ActivateTOTPView
+from allauth.mfa.webauthn.views import AddWebAuthnView
+from django.contrib import admin
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from .factors import remember_second_factor
+
+
+class SignIn(LoginView):
+    """Name and password; what follows is allauth's."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Somebody who is no longer staff would be sent to the admin and back without end.
+        if request.user.is_authenticated and not admin.site.has_permission(request):
+            logout(request)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class _SetsUp:
+    """A page on which a second factor is set up."""
+
+    request: HttpRequest
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)  # type: ignore[misc]
+        remember_second_factor(self.request)
+        return response
+
+
+class SetUpApp(_SetsUp, ActivateTOTPView):
+    """An authenticator app, by drawing or by typing."""
+
+
+class AddKey(_SetsUp, AddWebAuthnView):
+    """A passkey or security key, which the browser binds to the name of the site."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {
+            "site_has_no_name": _is_address(self.request.get_host())
+        }
+
+
+def _is_address(host: str) -> bool:
+    """True for ``127.0.0.1:8000``, to which no browser binds a key."""
+    try:
+        ipaddress.ip_address(host.rpartition("]")[0].strip("[") or host.partition(":")[0])
+    except ValueError:
+        return False
+    return True
