@@ -85,7 +85,7 @@ class KeyForm(key_forms.AuthenticateWebAuthnForm):
     def clean_credential(self) -> Authenticator:
         try:
             return super().clean_credential()
-        except UNREADABLE as error:
+        except (*UNREADABLE, ValidationError) as error:
             raise _not_accepted() from error
 
 
@@ -118,8 +118,8 @@ class AddKeyForm(key_forms.AddWebAuthnForm):
                         for part in ("clientDataJSON", "attestationObject")
                     },
                 }
-        except UNREADABLE as error:
-            raise _not_accepted() from error
+        except (*UNREADABLE, ValidationError) as error:
+            raise ValidationError({"credential": _not_accepted()}) from error
         return cleaned
 
 

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +23,15 @@ def too_many_attempts(request: HttpRequest) -> HttpResponse:
     """
     logger.warning("Too many attempts on %s from %s", request.path, get_client_ip(request))
     wait = timedelta(minutes=settings.LOCKOUT_MINUTES)
-    context = {"minutes": settings.LOCKOUT_MINUTES, "until": timezone.localtime() + wait}
-    headers = {"Retry-After": str(int(wait.total_seconds())), "Cache-Control": "no-store"}
-    return render(request, "sign_in/too_many_attempts.html", context, status=429, headers=headers)
+    context = {
+        "minutes": settings.LOCKOUT_MINUTES,
+        "until": timezone.localtime() + wait,
+        "time_zone": settings.TIME_ZONE,
+    }
+    response = render(request, "sign_in/too_many_attempts.html", context, status=429)
+    response["Retry-After"] = int(wait.total_seconds())
+    add_never_cache_headers(response)
+    return response
 
 
 def lift_lockout(request: HttpRequest, user: AbstractBaseUser) -> None:

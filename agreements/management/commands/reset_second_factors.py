@@ -9,7 +9,7 @@ from agreements.sign_in.factors import reset_second_factors
 
 
 class Command(BaseCommand):
-    """Whoever can run this can read the database anyway; it leaves a line in the admin's history."""
+    """Whoever can run this could change the database too; it leaves a line in the history."""
 
     help = "Delete a person's second factors and recovery codes, so that they can set up new ones."
 

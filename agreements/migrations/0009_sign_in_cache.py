@@ -8,5 +8,5 @@ def create(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("agreements", "0006_search_passages")]
+    dependencies = [("agreements", "0008_roles")]
     operations = [migrations.RunPython(create, migrations.RunPython.noop)]
