@@ -174,6 +174,7 @@ CACHES = {
     }
 }
 
+AUTHENTICATION_BACKENDS = ["agreements.sign_in.backend.StaffBackend"]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 # An idle session ends after a working day, and with the browser.
@@ -185,7 +186,6 @@ LOCKOUT_MINUTES = 15
 ALLAUTH_TRUSTED_PROXY_COUNT = _number("MOCTRACKER_PROXIES", default=1 if PUBLIC_HOSTS else 0)
 ACCOUNT_ADAPTER = "agreements.sign_in.adapters.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_FORMS = {"login": "agreements.sign_in.forms.SignInForm"}
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_RATE_LIMITS = {
     # Attempts from an address, on an account; a whole office may share one address.

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
 
-from .factors import has_second_factor, has_shown_second_factor
+from .factors import has_shown_second_factor, second_factors
 from .lockout import too_many_attempts
 
 
@@ -38,7 +38,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_reauthentication_methods(self, user: Any) -> list[dict]:
         """A password does not stand in for a second factor that was not shown yet."""
         methods = super().get_reauthentication_methods(user)
-        if has_second_factor(user) and not has_shown_second_factor(self.request):
+        if second_factors().filter(user=user).exists() and not has_shown_second_factor(
+            self.request
+        ):
             password = reverse("account_reauthenticate")
             methods = [method for method in methods if method["url"] != password]
         return methods

@@ -5,15 +5,15 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-#: A recovery code stands in for one of these and is none by itself.
-SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
-
-def has_second_factor(user: User) -> bool:
-    """True if ``user`` has an authenticator app or a key."""
-    return Authenticator.objects.filter(user=user, type__in=SECOND_FACTORS).exists()
+def second_factors() -> QuerySet[Authenticator]:
+    """Everybody's apps and keys. A recovery code stands in for one and is none by itself."""
+    return Authenticator.objects.filter(
+        type__in=(Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    )
 
 
 def has_shown_second_factor(request: HttpRequest) -> bool:

@@ -3,8 +3,6 @@
 import struct
 from typing import Any
 
-from allauth.account.adapter import get_adapter
-from allauth.account.forms import LoginForm
 from allauth.mfa.base import forms as code_forms
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn import forms as key_forms
@@ -30,16 +28,6 @@ UNREADABLE = (
 
 def _not_accepted() -> ValidationError:
     return ValidationError("The key was not accepted. Try again.", code="incorrect_code")
-
-
-class SignInForm(LoginForm):
-    """Name and password of a member of staff."""
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
-        if self.user and not self.user.is_staff:
-            raise get_adapter().validation_error("username_password_mismatch")
-        return cleaned
 
 
 class _EachCodeOnce:

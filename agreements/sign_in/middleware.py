@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from .factors import has_second_factor, has_shown_second_factor
+from .factors import has_shown_second_factor
 
 #: Seconds between two notes that a person is still at work.
 NOTE_EVERY = 300
@@ -50,7 +50,7 @@ class TwoFactors:
         _note_activity(request)
         if match.view_name in ALWAYS_OPEN:
             return None
-        if has_second_factor(request.user):
+        if request.user.has_second_factor:  # type: ignore[attr-defined]  # StaffBackend's
             if has_shown_second_factor(request) or match.view_name in OPEN_TO_SHOW_A_FACTOR:
                 return None
             methods = get_adapter(request).get_reauthentication_methods(request.user)

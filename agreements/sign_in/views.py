@@ -3,25 +3,11 @@
 import ipaddress
 from typing import Any
 
-from allauth.account.views import LoginView
 from allauth.mfa.totp.views import ActivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView
-from django.contrib import admin
-from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 
 from .factors import remember_second_factor
-
-
-class SignIn(LoginView):
-    """Name and password; what follows is allauth's."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # Somebody who is no longer staff would be sent to the admin and back without end.
-        if request.user.is_authenticated and not admin.site.has_permission(request):
-            logout(request)
-        return super().dispatch(request, *args, **kwargs)
 
 
 class _SetsUp:
