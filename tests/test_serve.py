@@ -42,13 +42,17 @@ def free_port():
         return str(probe.getsockname()[1])
 
 
-def test_the_first_time_it_loads_the_register_and_makes_an_account(served, empty_register):
+def test_the_first_time_it_loads_the_register_and_makes_an_account(
+    served, empty_register, client
+):
     port = free_port()
     printed, server = served(PORT=port)
     assert Agreement.objects.count() == 151
     assert f"http://127.0.0.1:{port}/admin/" in printed
     password = printed.partition("with the password ")[2].split()[0]
-    assert get_user_model().objects.get().check_password(password)
+    signed_in = client.post("/admin/login/", {"login": "staff", "password": password})
+    assert signed_in.url == "/admin/"
+    assert client.get("/admin/").status_code == 200
     assert server[:3] == [sys.executable, "-m", "gunicorn"]
     assert f"127.0.0.1:{port}" in server
 

@@ -43,7 +43,7 @@ def required(settings):
 
 @pytest.fixture
 def staff(quick_passwords):
-    return User.objects.create_superuser("somebody", password=PASSWORD)
+    return User.objects.create_superuser("somebody", "somebody@agency.example", PASSWORD)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from allauth.account.adapter import get_adapter
 from allauth.core import ratelimit
-from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +20,8 @@ def too_many_attempts(request: HttpRequest) -> HttpResponse:
 
     The time is the latest possible: refused attempts do not prolong a lockout.
     """
-    logger.warning("Too many attempts on %s from %s", request.path, get_client_ip(request))
+    address = get_adapter(request).get_client_ip(request)
+    logger.warning("Too many attempts on %s from %s", request.path, address)
     wait = timedelta(minutes=settings.LOCKOUT_MINUTES)
     context = {
         "minutes": settings.LOCKOUT_MINUTES,
