@@ -42,9 +42,7 @@ def free_port():
         return str(probe.getsockname()[1])
 
 
-def test_the_first_time_it_loads_the_register_and_makes_an_account(
-    served, empty_register, client
-):
+def test_the_first_time_it_loads_the_register_and_makes_an_account(served, empty_register, client):
     port = free_port()
     printed, server = served(PORT=port)
     assert Agreement.objects.count() == 151

@@ -161,6 +161,15 @@ def admin_addresses():
     return found
 
 
+def test_nobody_gets_further_than_the_sign_in_page(client):
+    for address in admin_addresses() - {"/admin/login/", "/admin/logout/"}:
+        for response in (client.get(address), client.post(address, {})):
+            assert response.status_code in (302, 405), address
+            if response.status_code == 302:
+                assert response.url.partition("?")[0] == "/admin/login/", address
+    assert client.get("/admin/logout/").url == "/admin/login/"
+
+
 def test_without_a_second_factor_only_the_pages_that_set_one_up_are_open(client, staff, required):
     give_password(client)
     addresses = admin_addresses()
@@ -181,7 +190,9 @@ def test_without_a_second_factor_only_the_pages_that_set_one_up_are_open(client,
 
 def test_setting_an_app_up_shows_recovery_codes_and_opens_the_desk(client, staff, required):
     give_password(client)
-    page = client.get(f"{FACTORS}app/").content.decode()
+    response = client.get(f"{FACTORS}app/")
+    assert "no-store" in response["Cache-Control"]
+    page = response.content.decode()
     secret = re.search(r'id="secret">([A-Z2-7]+)<', page).group(1)
     assert "<svg" in page
     assert "data:image" not in page
@@ -525,6 +536,13 @@ def test_only_administrators_reset_factors_and_only_superusers_those_of_superuse
     help_with(client, colleague, staff_with_app)
     assert Authenticator.objects.filter(user=colleague).exists() is not helped
     assert Authenticator.objects.filter(user=staff_with_app).exists()
+
+
+def test_the_list_of_users_shows_who_has_no_second_factor(admin_client, staff_with_app):
+    page = admin_client.get("/admin/auth/user/").content.decode()
+    shown = re.findall(r'field-second_factor"><img[^>]*alt="(\w+)"', page)
+    # By name: "admin" has none yet, "somebody" has an app.
+    assert shown == ["False", "True"]
 
 
 def test_the_command_helps_the_last_administrator(staff_with_app, capsys):

@@ -7,10 +7,10 @@ from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
-from agreements.sign_in.factors import reset_second_factors
+from agreements.sign_in.factors import reset_second_factors, second_factors
 from agreements.sign_in.lockout import lift_lockout
 
 # Nothing is sent by mail, and whoever could edit the second factors could read their secrets.
@@ -24,6 +24,16 @@ class AccountAdmin(UserAdmin):
     """Django's accounts, with help for a colleague who lost a factor or is locked out."""
 
     actions = ["help_to_sign_in"]
+    list_display = ["username", "email", "first_name", "last_name", "is_staff", "second_factor"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        known = Exists(second_factors().filter(user=OuterRef("pk")))
+        return super().get_queryset(request).annotate(second_factor_known=known)
+
+    @admin.display(boolean=True, description="second factor")
+    def second_factor(self, user: User) -> bool:
+        """So that an administrator sees who has none."""
+        return user.second_factor_known  # type: ignore[attr-defined]
 
     @admin.action(
         permissions=["change"],

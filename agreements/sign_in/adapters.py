@@ -38,12 +38,12 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_reauthentication_methods(self, user: Any) -> list[dict]:
         """A password does not stand in for a second factor that was not shown yet."""
         methods = super().get_reauthentication_methods(user)
-        if second_factors().filter(user=user).exists() and not has_shown_second_factor(
-            self.request
-        ):
-            password = reverse("account_reauthenticate")
-            methods = [method for method in methods if method["url"] != password]
-        return methods
+        if not methods or has_shown_second_factor(self.request):
+            return methods
+        if not second_factors().filter(user=user).exists():
+            return methods
+        password = reverse("account_reauthenticate")
+        return [method for method in methods if method["url"] != password]
 
 
 class FactorAdapter(DefaultMFAAdapter):
