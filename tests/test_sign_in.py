@@ -23,6 +23,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, get_resolver, reverse
 
 from agreements.models import Agreement
+from tests.made_up_key import Key
 
 pytestmark = pytest.mark.django_db
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -483,6 +484,37 @@ def test_a_forged_key_is_answered_with_a_message(client, staff, credential):
     assert response.status_code == 200
     assert "Key:" in response.content.decode()
     assert not is_in(other)
+
+
+def test_only_the_key_that_was_added_signs_in_and_only_its_public_part_is_kept(
+    client, staff, settings
+):
+    key = Key()
+    give_password(client)
+    client.get(f"{FACTORS}keys/add/")
+    answer = key.created(client) | {"clientExtensionResults": {"more": "\0\ud800"}}
+    client.post(f"{FACTORS}keys/add/", {"credential": json.dumps(answer), "name": ""})
+    kept = Authenticator.objects.get(type="webauthn").data["credential"]
+    assert set(kept) == {"id", "rawId", "type", "response"}
+
+    other = Client()
+    give_password(other)
+    other.get("/admin/login/factor/")
+    # With these settings the site has TLS, as in public.
+    settings.MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
+    for forge in (
+        lambda: Key().used(other, origin="https://testserver"),
+        lambda: key.used(other, origin="https://elsewhere.example"),
+        lambda: key.used(other, origin="https://testserver") | {"id": "AAAA", "rawId": "AAAA"},
+    ):
+        data = {"credential": json.dumps(forge())}
+        response = other.post("/admin/login/factor/", data)
+        assert "The key was not accepted" in response.content.decode()
+        assert not is_in(other)
+    used = key.used(other, origin="https://testserver")
+    response = other.post("/admin/login/factor/", {"credential": json.dumps(used)})
+    assert response.url == "/admin/"
+    assert is_in(other)
 
 
 @pytest.mark.parametrize("number", [0, 2**31, 2**63, 10**40])
