@@ -4,7 +4,6 @@ Two plain records go in (``exports.record``, or the JSON of a revision), differe
 queries: who wants the names of agencies and terms instead of their keys brings them along.
 """
 
-import datetime
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,9 +19,8 @@ from django.db.models import Model
 from django_countries.fields import Country
 
 from .dates import PartialDateField, to_partial_date
-from .exports import CHILDREN, NATURAL_KEY, PUBLIC, STAFF
+from .exports import CHILDREN, PUBLIC, STAFF
 from .models import (
-    Agency,
     AgencyName,
     Agreement,
     Evidence,

@@ -3,17 +3,23 @@
 import copy
 import json
 import random
+import re
 
 import pytest
+from django.utils.html import strip_tags
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agreements import exports
 from agreements.changes import DifferenceKind, differences, in_one_line, marks
 from agreements.dates import PartialDateField
+from agreements.history import record_change
+from agreements.importer import import_register, parse
 from agreements.models import Agreement, Source
+from tests import make
 
 pytestmark = pytest.mark.django_db
+CANARY = "Kanarienvogel"
 
 
 # --- What differs -------------------------------------------------------------------------------
@@ -135,3 +141,154 @@ def test_a_row_that_moved_is_neither_removed_nor_added(reference):
         row["position"] = position
     (moved,) = differences(before, after)
     assert (moved.kind, moved.heading) == ("reordered", "Order of provisions changed")
+
+
+# --- What the public reads of it ----------------------------------------------------------------
+
+
+def changed(agreement, reason="test", **fields):
+    """Save these fields as staff would, and record the change."""
+    Agreement.objects.filter(pk=agreement.pk).update(**fields)
+    record_change([agreement.pk], reason=reason, name="Made-up Member-of-Staff")
+
+
+def changes_page(client, agreement):
+    response = client.get(f"/agreements/{agreement.slug}/changes/")
+    assert response.status_code == 200
+    return response, re.sub(r"\s+", " ", strip_tags(response.content.decode()))
+
+
+def test_the_public_reads_what_changed_between_published_versions(client):
+    made = make.agreement(summary="They share reports of inspections.")
+    record_change([made.pk], reason="made", name="test")
+    changed(made, "typing error found by a colleague", summary="They share reports of audits.")
+    changed(made, signed_on="2026-05")
+    response, text = changes_page(client, made)
+    assert [v.summary for v in response.context["versions"]] == ["date of signature", "summary"]
+    assert "Before They share reports of removed: inspections." in text
+    assert "After They share reports of added: audits." in text
+    assert "Date of signature Before Not stated After May 2026" in text
+    assert text.rstrip().count("Published.") == 1
+    assert "colleague" not in text
+    assert "Member-of-Staff" not in text
+    record = client.get(made.get_absolute_url()).content.decode()
+    assert f'href="/agreements/{made.slug}/changes/"' in record
+
+
+def test_a_record_published_once_has_only_that(client):
+    shipped = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
+    response, text = changes_page(client, shipped)
+    assert response.context["versions"] == []
+    assert "Published." in text
+
+
+def test_an_import_of_the_same_content_shows_nothing(client):
+    text = "".join(exports.register_document(Agreement.objects.register()))
+    import_register(parse(text), reason="again", name="test")
+    response, _ = changes_page(client, Agreement.objects.get(slug="hsa-mhlw-moc-2026"))
+    assert response.context["versions"] == []
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        pytest.param({"staff_notes": CANARY}, id="staff notes"),
+        pytest.param({"state": "draft", "summary": CANARY}, id="a state while in draft"),
+        pytest.param({"state": "in_review", "summary": CANARY}, id="a state while in review"),
+        pytest.param(
+            {
+                "state": "withdrawn",
+                "summary": CANARY,
+                "withdrawal_kind": "published_in_error",
+                "withdrawal_reason": "Made up.",
+            },
+            id="a state while withdrawn",
+        ),
+    ],
+)
+def test_what_the_public_never_saw_is_not_in_the_history_it_reads(client, hide):
+    made = make.agreement()
+    record_change([made.pk], reason="made", name="test")
+    changed(made, CANARY, **hide)
+    shown = {"staff_notes": "", "withdrawal_kind": "", "withdrawal_reason": "", "summary": "Plain."}
+    changed(made, CANARY, state="published", **shown)
+    changed(made, CANARY, title="Made-up title")
+    _, text = changes_page(client, made)
+    assert CANARY not in text
+    assert "Made-up title" in text
+
+
+def test_what_was_taken_back_stays_back_when_the_record_is_published_again(client):
+    made = make.agreement(summary=CANARY)
+    record_change([made.pk], reason="made", name="test")
+    withdrawal = {"withdrawal_kind": "published_in_error", "withdrawal_reason": "Made up."}
+    changed(made, state="withdrawn", **withdrawal)
+    assert client.get(f"/agreements/{made.slug}/changes/").status_code == 410
+    changed(made, state="published", summary="", withdrawal_kind="", withdrawal_reason="")
+    response, text = changes_page(client, made)
+    assert CANARY not in text
+    assert response.context["versions"] == []
+
+
+def test_a_working_copy_is_in_no_public_history(client):
+    made = make.agreement()
+    record_change([made.pk], reason="made", name="test")
+    copy_of_it = make.agreement(state="draft", revises=made, summary=CANARY)
+    record_change([copy_of_it.pk], reason=CANARY, name="test")
+    # Even if its state were wrong.
+    changed(copy_of_it, CANARY, state="published", title=CANARY)
+    changed(made, title="Made-up title")
+    _, text = changes_page(client, made)
+    assert CANARY not in text
+
+
+def test_relations_to_what_is_not_public_are_not_told_and_a_move_is_no_change(client):
+    made, hidden, moved = make.agreement(), make.agreement(slug="kanarienvogel"), make.agreement()
+    made.relations.create(kind="builds_on", target=moved)
+    record_change([made.pk], reason="made", name="test")
+    made.relations.create(kind="part_of", target=hidden)
+    record_change([made.pk], reason="related", name="test")
+    _, text = changes_page(client, made)
+    assert "Relation added" in text
+    hidden.state = "draft"
+    hidden.save()
+    moved.slug = "made-up-moved"
+    moved.save()
+    record_change([made.pk], reason="nothing of its own", name="test")
+    response, text = changes_page(client, made)
+    assert response.context["versions"] == []
+    assert hidden.slug not in text
+    assert str(hidden) not in text
+
+
+def test_a_long_history_is_paged_and_asks_the_same_number_of_questions(
+    client, django_assert_max_num_queries
+):
+    made = make.agreement()
+    for number in range(27):
+        changed(made, title=f"Made-up title {number}")
+    first, text = changes_page(client, made)
+    assert len(first.context["versions"]) == 25
+    assert "Published." not in text
+    assert len(first.content) < 60_000
+    with django_assert_max_num_queries(9):
+        last = client.get(f"/agreements/{made.slug}/changes/?page=2")
+    assert [v.summary for v in last.context["versions"]] == ["title"]
+    assert "Published." in last.content.decode()
+
+
+@pytest.mark.parametrize("query", ["page=0", "page=x", "page=99", "pages=1", "page=" + "9" * 5000])
+def test_a_wrong_page_of_the_history_is_refused(client, query):
+    made = make.agreement()
+    assert client.get(f"/agreements/{made.slug}/changes/?{query}").status_code in (400, 404)
+
+
+def test_a_former_address_leads_to_the_present_history(client):
+    made = make.agreement(slug="made-up-old-address")
+    made.slug = "made-up-new-address"
+    made.save()
+    response = client.get("/agreements/made-up-old-address/changes/")
+    assert (response.status_code, response["Location"]) == (
+        301,
+        "/agreements/made-up-new-address/changes/",
+    )
