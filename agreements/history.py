@@ -89,7 +89,7 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
 
 def _what_differs(before: str | None, after: str) -> str:
     if before is None:
-        return "Created"
+        return "Edited"
     found = differences(json.loads(before), json.loads(after))
     return Truncator(f"Edited: {in_one_line(found)}").chars(500)
 

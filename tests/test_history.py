@@ -6,6 +6,7 @@ import random
 import re
 
 import pytest
+from django.contrib.auth.models import Group
 from django.utils.html import strip_tags
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +16,9 @@ from agreements.changes import DifferenceKind, differences, in_one_line, marks
 from agreements.dates import PartialDateField
 from agreements.history import record_change
 from agreements.importer import import_register, parse
-from agreements.models import Agreement, Source
+from agreements.models import Agreement, Revision, Source
 from tests import make
+from tests.test_admin import record
 
 pytestmark = pytest.mark.django_db
 CANARY = "Kanarienvogel"
@@ -292,3 +294,333 @@ def test_a_former_address_leads_to_the_present_history(client):
         301,
         "/agreements/made-up-new-address/changes/",
     )
+
+
+# --- The history at the desk --------------------------------------------------------------------
+
+
+def desk(agreement, page=""):
+    return f"/admin/agreements/agreement/{agreement.pk}/history/{page}"
+
+
+def words(response):
+    return re.sub(r"\s+", " ", strip_tags(response.content.decode()))
+
+
+@pytest.fixture
+def told(db):
+    """A made-up draft of three versions, oldest first."""
+    made = make.agreement(state="draft", summary="One.")
+    source = make.source(made)
+    make.provision(made, source=source)
+    record_change([made.pk], reason="Typed from the announcement", name="Made-up Anna")
+    changed(made, "Asked for by a colleague", summary="Two.")
+    made.provisions.all().delete()
+    changed(made, "The source says nothing of it", summary="Three.", signed_on="2026-05")
+    return made, list(Revision.objects.filter(agreement=made).order_by("pk"))
+
+
+def test_the_history_says_who_when_why_and_what(admin_client, told):
+    made, _ = told
+    text = words(admin_client.get(desk(made)))
+    newest, middle, first = (
+        text.index(reason)
+        for reason in (
+            "The source says nothing of it",
+            "Asked for by a colleague",
+            "Typed from the announcement",
+        )
+    )
+    assert newest < middle < first
+    assert "Changed: summary, date of signature; provisions: 1 removed" in text
+    assert "by Made-up Anna" in text
+    assert "The first version kept" in text
+
+
+def test_any_two_versions_are_compared_field_by_field_with_their_rows(admin_client, told):
+    made, (first, _, last) = told
+    # Chosen in the wrong order, they are still told in the order of time.
+    response = admin_client.get(desk(made, "compare/"), {"from": last.pk, "to": first.pk})
+    text = words(response)
+    assert response.context["before"] == first
+    assert "Summary Before removed: One. After added: Three." in text.replace(" .", ".")
+    assert "Provision removed: GMP inspection reliance" in text
+    assert "Date of signature Before Not stated After May 2026" in text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"from": "1"},
+        {"from": "x", "to": "\x00"},
+        {"from": "9" * 30, "to": "9" * 5000},
+        {"from": "-1", "to": "1e9"},
+    ],
+)
+def test_versions_that_are_not_in_this_history_are_refused_in_words(admin_client, told, asked):
+    made, _ = told
+    response = admin_client.get(desk(made, "compare/"), asked, follow=True)
+    assert response.redirect_chain == [(desk(made), 302)]
+    assert "Choose the version to compare" in words(response)
+
+
+def test_a_version_of_another_record_is_not_compared_or_restored(admin_client, told):
+    made, (first, *_) = told
+    other = Revision.objects.exclude(agreement=made).first()
+    asked = {"from": first.pk, "to": other.pk}
+    response = admin_client.get(desk(made, "compare/"), asked, follow=True)
+    assert "it is not in this history" in words(response)
+    assert admin_client.get(desk(made, f"{other.pk}/restore/")).status_code == 404
+    same = admin_client.get(desk(made, "compare/"), {"from": first.pk, "to": first.pk}, follow=True)
+    assert "Choose two different versions." in words(same)
+
+
+@pytest.mark.parametrize("page", ["", "compare/", "1/restore/", "9" * 30 + "/restore/"])
+def test_the_history_of_what_is_not_there_is_a_404(admin_client, page):
+    response = admin_client.get(f"/admin/agreements/agreement/999999/history/{page}")
+    assert response.status_code == 404
+
+
+def test_a_restored_draft_says_what_it_said_with_its_rows_and_one_revision(admin_client, told):
+    made, (first, *_) = told
+    made.refresh_from_db()
+    response = admin_client.get(desk(made, f"{first.pk}/restore/"))
+    assert "replaces what the draft says now" in words(response)
+    assert Revision.objects.filter(agreement=made).count() == 3
+    data = {"lock_version": made.lock_version}
+    response = admin_client.post(desk(made, f"{first.pk}/restore/"), data)
+    assert response["Location"] == f"/admin/agreements/agreement/{made.pk}/change/"
+    made.refresh_from_db()
+    assert (made.summary, made.signed_on, made.state) == ("One.", None, "draft")
+    assert made.provisions.get().source.number == 1
+    newest = Revision.objects.filter(agreement=made).first()
+    assert newest.reason.startswith("Restored the version of ")
+    assert newest.made_by_name == "admin"
+    assert newest.snapshot == first.snapshot
+    assert Revision.objects.filter(agreement=made).count() == 4
+    # Sent twice, it is done once.
+    again = admin_client.post(desk(made, f"{first.pk}/restore/"), data)
+    assert again.status_code == 409
+    assert Revision.objects.filter(agreement=made).count() == 4
+
+
+def test_restoring_what_it_says_already_leaves_no_revision(admin_client, told):
+    made, (*_, last) = told
+    made.refresh_from_db()
+    address = desk(made, f"{last.pk}/restore/")
+    assert "there is nothing to restore" in words(admin_client.get(address))
+    response = admin_client.post(address, {"lock_version": made.lock_version})
+    assert "says already what this version says" in words(response)
+    made.refresh_from_db()
+    assert Revision.objects.filter(agreement=made).count() == 3
+
+
+@pytest.mark.parametrize("version", ["", "x", "0", "-1", "9" * 30, "\x00"])
+def test_restoring_over_what_a_colleague_saved_meanwhile_writes_nothing(
+    admin_client, told, version
+):
+    made, (first, *_) = told
+    response = admin_client.post(desk(made, f"{first.pk}/restore/"), {"lock_version": version})
+    assert response.status_code == 409
+    assert "Somebody changed the record after you opened this page." in words(response)
+    made.refresh_from_db()
+    assert made.summary == "Three."
+
+
+def test_a_public_record_is_restored_into_a_working_copy(client, admin_client, told):
+    made, (first, *_) = told
+    made.refresh_from_db()
+    made.state = "published"
+    made.save()
+    record_change([made.pk], reason="published", name="test", moved=True)
+    made.refresh_from_db()
+    address = desk(made, f"{first.pk}/restore/")
+    assert "the old content goes into a working copy" in words(admin_client.get(address))
+    response = admin_client.post(address, {"lock_version": made.lock_version})
+    copy_of_it = Agreement.objects.get(revises=made)
+    assert response["Location"] == f"/admin/agreements/agreement/{copy_of_it.pk}/change/"
+    assert (copy_of_it.summary, copy_of_it.state) == ("One.", "draft")
+    made.refresh_from_db()
+    assert (made.summary, made.state) == ("Three.", "published")
+    newest = Revision.objects.filter(agreement=made).first()
+    assert newest.of_working_copy
+    assert newest.reason.startswith("Restored the version of ")
+    assert "One." not in changes_page(client, made)[1]
+    # The next one goes into the same working copy, whose history is that of the record.
+    text = words(admin_client.get(desk(copy_of_it)))
+    assert "Working copy" in text
+    assert "Typed from the announcement" in text
+    second = Revision.objects.filter(agreement=made).order_by("pk")[1]
+    admin_client.post(
+        desk(made, f"{second.pk}/restore/"), {"lock_version": copy_of_it.lock_version}
+    )
+    copy_of_it.refresh_from_db()
+    assert Agreement.objects.filter(revises=made).count() == 1
+
+
+def test_a_version_that_refers_to_what_is_gone_is_refused_by_field(admin_client, told):
+    made, _ = told
+    gone = make.agency()
+    part = made.participations.create(agency=gone)
+    record_change([made.pk], reason="with it", name="test")
+    with_it = Revision.objects.filter(agreement=made).first()
+    part.delete()
+    record_change([made.pk], reason="without it", name="test")
+    gone.delete()
+    made.refresh_from_db()
+    before = exports.snapshot(made)
+    response = admin_client.post(
+        desk(made, f"{with_it.pk}/restore/"), {"lock_version": made.lock_version}
+    )
+    assert response.status_code == 409
+    assert f"participations, row 1, agency: there is no agency “{gone.key}”." in words(response)
+    assert exports.snapshot(Agreement.objects.get(pk=made.pk)) == before
+
+
+@pytest.mark.parametrize(
+    ("role", "reads", "restores"),
+    [(None, False, False), ("viewer", True, False), ("editor", True, True)],
+)
+def test_who_may_view_reads_the_history_and_who_may_change_restores(
+    client, django_user_model, told, role, reads, restores
+):
+    made, (first, *_) = told
+    made.refresh_from_db()
+    user = django_user_model.objects.create_user("made-up", password="x", is_staff=True)
+    if role:
+        user.groups.add(Group.objects.get(name=role))
+    client.force_login(user)
+    assert (client.get(desk(made)).status_code == 200) is reads
+    asked = {"from": first.pk, "to": first.pk + 1}
+    assert (client.get(desk(made, "compare/"), asked).status_code == 200) is reads
+    address = desk(made, f"{first.pk}/restore/")
+    assert ("restore/" in client.get(desk(made)).content.decode()) is restores
+    assert (client.get(address).status_code == 200) is restores
+    response = client.post(address, {"lock_version": made.lock_version})
+    assert response.status_code == (302 if restores else 403)
+    made.refresh_from_db()
+    assert (made.summary == "One.") is restores
+
+
+def test_a_stranger_is_sent_to_sign_in(client, told):
+    made, (first, *_) = told
+    for page in ("", "compare/", f"{first.pk}/restore/"):
+        assert "/login/" in client.get(desk(made, page))["Location"]
+
+
+def test_the_history_asks_few_questions_however_long_it_is(
+    admin_client, django_assert_max_num_queries
+):
+    made = make.agreement()
+    for number in range(60):
+        changed(made, title=f"Made-up title {number}")
+    with django_assert_max_num_queries(10):
+        assert "Page 1 of 2" in words(admin_client.get(desk(made)))
+    assert "The first version kept" in words(admin_client.get(desk(made), {"page": "2"}))
+    for page in ("0", "x", "99", "\x00"):
+        assert admin_client.get(desk(made), {"page": page}).status_code == 200
+    newest, oldest = Revision.objects.filter(agreement=made).order_by("-pk")[:60:59]
+    with django_assert_max_num_queries(10):
+        admin_client.get(desk(made, "compare/"), {"from": oldest.pk, "to": newest.pk})
+
+
+# --- Every change leaves one revision, and nothing takes it away ---------------------------------
+
+
+def form_of(agreement, **fields):
+    return (
+        record(
+            slug=agreement.slug,
+            title=agreement.title,
+            short_title="",
+            lock_version=agreement.lock_version,
+        )
+        | fields
+    )
+
+
+def test_a_reason_that_is_typed_is_kept_and_else_the_changed_fields_are_named(admin_client):
+    made = make.agreement(state="draft")
+    record_change([made.pk], reason="made", name="test")
+    address = f"/admin/agreements/agreement/{made.pk}/change/"
+    for fields, reason in [
+        ({"summary": "New.", "signed_city": "Made-up"}, "Edited: summary, city of signature"),
+        ({"summary": "Newer.", "reason": "A colleague asked."}, "A colleague asked."),
+    ]:
+        made.refresh_from_db()
+        assert admin_client.post(address, form_of(made, **fields)).status_code == 302
+        assert made.revisions.first().reason == reason
+    made.refresh_from_db()
+    unchanged = form_of(made, summary="Newer.", reason="Nothing was changed.")
+    assert admin_client.post(address, unchanged).status_code == 302
+    assert made.revisions.count() == 3
+
+
+def test_a_reason_with_a_null_character_is_refused_by_field(admin_client):
+    made = make.agreement(state="draft")
+    address = f"/admin/agreements/agreement/{made.pk}/change/"
+    response = admin_client.post(address, form_of(made, reason="a\x00b"))
+    assert response.status_code == 200
+    assert "Null characters are not allowed." in str(response.context["adminform"].form.errors)
+
+
+def test_no_path_changes_or_deletes_a_revision(admin_client):
+    made = make.agreement(state="draft")
+    record_change([made.pk], reason="made", name="test")
+    revision = made.revisions.get()
+    before = Revision.objects.filter(pk=revision.pk).values().get()
+    revision.reason = "other"
+    attempts = [
+        revision.save,
+        lambda: revision.save(force_update=True),
+        revision.delete,
+        lambda: Revision.objects.filter(pk=revision.pk).update(reason="x"),
+        lambda: Revision.objects.filter(pk=revision.pk).delete(),
+        lambda: Revision.objects.all().delete(),
+        lambda: Revision.objects.bulk_update([revision], ["reason"]),
+        lambda: Revision.objects.update_or_create(pk=revision.pk, defaults={"reason": "x"}),
+        lambda: Revision.objects.bulk_create(
+            [revision], update_conflicts=True, unique_fields=["id"], update_fields=["reason"]
+        ),
+        lambda: made.revisions.all().update(reason="x"),
+        lambda: made.revisions.all().delete(),
+    ]
+    for attempt in attempts:
+        with pytest.raises(TypeError):
+            attempt()
+    address = f"/admin/agreements/revision/{revision.pk}"
+    for page in ("change", "delete"):
+        data = {"reason": "x", "post": "yes"}
+        assert admin_client.post(f"{address}/{page}/", data).status_code == 403
+    action = {"action": "delete_selected", "_selected_action": revision.pk, "post": "yes"}
+    admin_client.post("/admin/agreements/revision/", action)
+    assert Revision.objects.filter(pk=revision.pk).values().get() == before
+
+
+def test_a_draft_that_was_never_public_goes_with_its_history(admin_client):
+    made = make.agreement(state="draft")
+    record_change([made.pk], reason="made", name="test")
+    response = admin_client.post(f"/admin/agreements/agreement/{made.pk}/delete/", {"post": "yes"})
+    assert response.status_code == 302
+    assert not Revision.objects.filter(agreement_id=made.pk).exists()
+
+
+def test_a_discarded_working_copy_leaves_its_history_with_the_record():
+    made = make.agreement()
+    copy_of_it = make.agreement(state="draft", revises=made)
+    record_change([copy_of_it.pk], reason="tried", name="test")
+    copy_of_it.delete()
+    assert made.revisions.get().reason == "tried"
+
+
+def test_deleting_an_account_keeps_the_name_in_the_history(client, admin_client, admin_user, told):
+    made, _ = told
+    made.refresh_from_db()
+    record_change([made.pk], reason="x", user=admin_user)
+    Agreement.objects.filter(pk=made.pk).update(summary="Four.")
+    record_change([made.pk], reason="By the one who left", user=admin_user)
+    name = admin_user.get_username()
+    admin_user.delete()
+    kept = Revision.objects.get(agreement=made, reason="By the one who left")
+    assert (kept.made_by, kept.made_by_name) == (None, name)
