@@ -187,13 +187,15 @@ def in_one_line(found: Iterable[Difference]) -> str:
     return "; ".join(parts)
 
 
-def references(records: Iterable[dict[str, Any]]) -> dict[type[Model], set[str]]:
-    """The natural keys by which these records of agreements name other rows of the register."""
+def references(
+    records: Iterable[dict[str, Any]], model: type[Model] = Agreement
+) -> dict[type[Model], set[str]]:
+    """The natural keys by which these records of one noun name other rows of the register."""
     found: dict[type[Model], set[str]] = defaultdict(set)
     for record in records:
-        for model, row in _every_row(record):
-            for name in (*PUBLIC[model], *STAFF.get(model, ())):
-                column = model._meta.get_field(name)
+        for noun, row in _every_row(model, record):
+            for name in (*PUBLIC[noun], *STAFF.get(noun, ())):
+                column = noun._meta.get_field(name)
                 related = column.related_model
                 if isinstance(related, type) and related is not Source and row.get(name):
                     value = row[name]
@@ -221,9 +223,11 @@ def public_part(record: dict[str, Any], addresses: Mapping[str, str]) -> dict[st
     return shown
 
 
-def _every_row(record: dict[str, Any]) -> Iterator[tuple[type[Model], dict[str, Any]]]:
-    yield Agreement, record
-    for table, child in CHILDREN[Agreement].items():
+def _every_row(
+    model: type[Model], record: dict[str, Any]
+) -> Iterator[tuple[type[Model], dict[str, Any]]]:
+    yield model, record
+    for table, child in CHILDREN.get(model, {}).items():
         for row in record.get(table) or []:
             yield child, row
 

@@ -95,18 +95,18 @@ def _what_differs(before: str | None, after: str) -> str:
 
 
 def names_in(
-    records: Iterable[dict[str, Any]], *, public: bool = False
+    records: Iterable[dict[str, Any]], *, model: type[Model] = Agreement, public: bool = False
 ) -> dict[type[Model], dict[str, str]]:
     """The present names of the agencies, terms and agreements that these records refer to.
 
     What is no longer here has none; ``public`` also leaves out what is not in the register.
     """
     named: dict[type[Model], dict[str, str]] = {}
-    for model, keys in references(records).items():
-        rows: Any = model._default_manager
-        rows = rows.register() if public and model in (Agency, Agreement) else rows.all()
-        key = NATURAL_KEY[model]
-        named[model] = {getattr(row, key): str(row) for row in rows.filter(**{f"{key}__in": keys})}
+    for noun, keys in references(records, model).items():
+        rows: Any = noun._default_manager
+        rows = rows.register() if public and noun in (Agency, Agreement) else rows.all()
+        key = NATURAL_KEY[noun]
+        named[noun] = {getattr(row, key): str(row) for row in rows.filter(**{f"{key}__in": keys})}
     return named
 
 

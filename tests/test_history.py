@@ -6,6 +6,7 @@ import random
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.utils.html import strip_tags
 from hypothesis import given
@@ -16,7 +17,7 @@ from agreements.changes import DifferenceKind, differences, in_one_line, marks
 from agreements.dates import PartialDateField
 from agreements.history import record_change
 from agreements.importer import import_register, parse
-from agreements.models import Agreement, Revision, Source
+from agreements.models import Agreement, CooperationArea, Revision, Source
 from tests import make
 from tests.test_admin import record
 
@@ -624,3 +625,61 @@ def test_deleting_an_account_keeps_the_name_in_the_history(client, admin_client,
     admin_user.delete()
     kept = Revision.objects.get(agreement=made, reason="By the one who left")
     assert (kept.made_by, kept.made_by_name) == (None, name)
+
+
+# --- Agencies and vocabularies -------------------------------------------------------------------
+
+
+def agency_form(agency, *names, **fields):
+    data = {name: getattr(agency, name) for name in ("name", "acronym", "kind")}
+    data |= {"names-TOTAL_FORMS": len(names), "names-INITIAL_FORMS": 0}
+    for number, name in enumerate(names):
+        data |= {f"names-{number}-name": name, f"names-{number}-kind": "former"}
+    return data | fields
+
+
+def test_a_renamed_agency_has_its_old_and_new_name_person_time_and_reason_in_its_history(
+    admin_client, admin_user
+):
+    parent, agency = make.agency(name="Made-up Ministry"), make.agency()
+    address = f"/admin/agreements/agency/{agency.pk}"
+    old = agency.name
+    renamed = {"name": "Made-up Authority", "parent": parent.pk, "reason": "It was reformed."}
+    form = agency_form(agency, old, **renamed)
+    assert admin_client.post(f"{address}/change/", form).status_code == 302
+    entry = LogEntry.objects.get(object_id=str(agency.pk))
+    assert entry.user == admin_user
+    assert entry.get_change_message() == (
+        f"Name: “{old}” → “Made-up Authority”; parent: “not stated” → “Made-up Ministry”. "
+        f"Other name added: {old} (name: “{old}”; kind: “Former name”). Reason: It was reformed."
+    )
+    assert "It was reformed." in words(admin_client.get(f"{address}/history/"))
+    # Saving it again as it is leaves nothing.
+    agency.refresh_from_db()
+    stored = agency.names.get()
+    form = agency_form(agency, old, parent=parent.pk, reason="Nothing was changed.")
+    form |= {"names-INITIAL_FORMS": 1, "names-0-id": stored.pk, "names-0-agency": agency.pk}
+    assert admin_client.post(f"{address}/change/", form).status_code == 302
+    assert LogEntry.objects.filter(object_id=str(agency.pk)).count() == 1
+
+
+def test_the_key_of_an_agency_and_the_code_of_a_term_never_change(admin_client):
+    agency = make.agency()
+    key = agency.key
+    address = f"/admin/agreements/agency/{agency.pk}/change/"
+    assert admin_client.post(address, agency_form(agency, key="other")).status_code == 302
+    agency.refresh_from_db()
+    assert agency.key == key
+
+
+def test_a_changed_term_has_its_old_and_new_words_in_its_history(admin_client):
+    area = CooperationArea.objects.get(code="tobacco-control")
+    old = area.name
+    data = {"name": "Made-up area", "position": area.position, "stage": area.stage, "retired": "on"}
+    data["description"] = area.description
+    address = f"/admin/agreements/cooperationarea/{area.pk}/change/"
+    assert admin_client.post(address, data | {"code": "other"}).status_code == 302
+    area.refresh_from_db()
+    assert area.code == "tobacco-control"
+    message = LogEntry.objects.get(object_id=str(area.pk)).get_change_message()
+    assert message == f"Name: “{old}” → “Made-up area”; retired: “no” → “yes”."
