@@ -1,13 +1,16 @@
 """History that answers: what differed, who did it when and why, and how to go back."""
 
 import copy
+import io
 import json
 import random
 import re
+from tempfile import NamedTemporaryFile
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.utils.html import strip_tags
 from hypothesis import given
 from hypothesis import strategies as st
@@ -683,3 +686,55 @@ def test_a_changed_term_has_its_old_and_new_words_in_its_history(admin_client):
     assert area.code == "tobacco-control"
     message = LogEntry.objects.get(object_id=str(area.pk)).get_change_message()
     assert message == f"Name: “{old}” → “Made-up area”; retired: “no” → “yes”."
+
+
+# --- One revision a change, by every path --------------------------------------------------------
+
+
+def by_form(agreement, client, summary):
+    form = form_of(agreement, summary=summary)
+    client.post(f"/admin/agreements/agreement/{agreement.pk}/change/", form)
+
+
+def by_row(agreement, client, summary):
+    rows = {"evidence-TOTAL_FORMS": 1, "evidence-0-topic": "notes", "evidence-0-statement": summary}
+    if stored := agreement.evidence.first():
+        rows |= {"evidence-INITIAL_FORMS": 1, "evidence-0-id": stored.pk}
+        rows["evidence-0-agreement"] = agreement.pk
+    address = f"/admin/agreements/agreement/{agreement.pk}/change/"
+    client.post(address, form_of(agreement, **rows))
+
+
+def by_import(agreement, client, summary):
+    told = exports.record(agreement) | {"summary": summary}
+    document = {"format": exports.FORMAT, "agreements": [told]}
+    import_register(parse(json.dumps(document)), reason="A file", name="import")
+
+
+def by_command(agreement, client, summary):
+    told = exports.record(agreement) | {"summary": summary}
+    with NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump({"format": exports.FORMAT, "agreements": [told]}, file)
+        file.flush()
+        call_command("import_register", file.name, stdout=io.StringIO())
+
+
+def by_restoring(agreement, client, summary):
+    version = Revision.objects.filter(agreement=agreement).order_by("pk").first()
+    seen = {"lock_version": agreement.lock_version}
+    client.post(desk(agreement, f"{version.pk}/restore/"), seen)
+
+
+@pytest.mark.parametrize("change", [by_form, by_row, by_import, by_command, by_restoring])
+def test_every_change_leaves_one_revision_and_no_change_leaves_none(admin_client, change):
+    made = make.agreement(state="draft", summary="New.")
+    record_change([made.pk], reason="made", name="test")
+    changed(made, summary="Old.")
+    count = made.revisions.count()
+    for revisions in (1, 1):
+        change(Agreement.objects.get(pk=made.pk), admin_client, "New.")
+        assert made.revisions.count() == count + revisions
+    newest = made.revisions.first()
+    assert newest.made_by_name
+    assert newest.reason
+    assert Agreement.objects.get(pk=made.pk).lock_version == count + 1
