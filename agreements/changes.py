@@ -380,11 +380,12 @@ def _capital(text: str) -> str:
 
 # --- Words --------------------------------------------------------------------------------------
 
-#: A word, a character of a script that is written without spaces, a stretch of blanks, a sign.
 _UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|\s+|.", re.DOTALL)
-#: Comparing takes the product of both lengths; beyond this the texts are shown whole.
-_MOST_COMPARED = 4_000_000
+#: A word, a character of a script that is written without spaces, or a sign, each with the blanks
+#: before it.
+_WORD = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\W{_UNSPACED}]+|.)", re.DOTALL)
+#: Comparing takes up to the product of both lengths; beyond this the texts are shown whole.
+_MOST_COMPARED = 1_000_000
 
 
 def marks(before: str, after: str) -> tuple[list[Mark], list[Mark]]:
@@ -410,7 +411,7 @@ def marks(before: str, after: str) -> tuple[list[Mark], list[Mark]]:
 
 
 def _without_crumbs(opcodes: list[Any], words: list[str]) -> Iterator[tuple[Any, ...]]:
-    """A single blank or sign between two changes is part of the change."""
+    """A sign between two changes is part of the change."""
     for number, (tag, *places) in enumerate(opcodes):
         inside = 0 < number < len(opcodes) - 1
         kept = "".join(words[places[0] : places[1]])
@@ -419,6 +420,11 @@ def _without_crumbs(opcodes: list[Any], words: list[str]) -> Iterator[tuple[Any,
 
 
 def _append(side: list[Mark], mark: Mark) -> None:
+    """Add a stretch to its like. The blanks before a word that differs are not what differs."""
+    word = mark.text.lstrip()
+    if mark.differs and word and word != mark.text and not (side and side[-1].differs):
+        _append(side, Mark(mark.text.removesuffix(word), False))
+        mark = Mark(word, True)
     if side and side[-1].differs == mark.differs:
         side[-1] = Mark(side[-1].text + mark.text, mark.differs)
     else:

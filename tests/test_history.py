@@ -113,7 +113,7 @@ def test_the_marked_stretches_give_both_texts_back(before, after):
 
 def test_only_the_words_that_differ_are_marked():
     old, new = marks("The agencies share reports of inspections.", "The agencies share reports.")
-    assert [m.text for m in old if m.differs] == [" of inspections"]
+    assert [m.text for m in old if m.differs] == ["of inspections"]
     assert [m.text for m in new if m.differs] == []
 
 
@@ -271,10 +271,10 @@ def test_a_long_history_is_paged_and_asks_the_same_number_of_questions(
     client, django_assert_max_num_queries
 ):
     made = make.agreement()
-    for number in range(27):
+    for number in range(12):
         changed(made, title=f"Made-up title {number}")
     first, text = changes_page(client, made)
-    assert len(first.context["versions"]) == 25
+    assert len(first.context["versions"]) == 10
     assert "Published." not in text
     assert len(first.content) < 60_000
     with django_assert_max_num_queries(9):

@@ -11,7 +11,9 @@ from ..changes import Difference, differences, in_one_line, public_part
 from ..history import names_in, present_addresses
 from ..models import Agreement, Revision
 from .agreements import withdrawn
-from .parts import PAGE_SIZE, elsewhere, only, page_asked
+from .parts import elsewhere, only, page_asked
+
+PAGE_SIZE = 10
 
 
 class Version(NamedTuple):
