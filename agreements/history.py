@@ -4,14 +4,17 @@ Not a signal: inlines are saved after their agreement, and only the caller knows
 is whole.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Model
 from django.utils import timezone
+from django.utils.text import Truncator
 
 from . import search
-from .exports import snapshot
+from .changes import differences, in_one_line, references
+from .exports import NATURAL_KEY, snapshot
 from .models import (
     Agency,
     Agreement,
@@ -36,6 +39,7 @@ def record_change(
 ) -> int:
     """Re-index these agreements and append one revision to each that really changed.
 
+    Without a ``reason``, each revision says what differs: "Edited: title; provisions: 1 added".
     ``user`` made the change, or ``name`` did (a command). Whoever only ``moved`` a record from
     one publication state to another does not become its last editor. Returns the number of
     revisions. Call it inside the transaction of the change.
@@ -71,7 +75,7 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
                 of_working_copy=of_working_copy,
                 made_by=user,
                 made_by_name=made_by_name,
-                reason=reason,
+                reason=reason or _what_differs(newest.get((record, of_working_copy)), text),
                 snapshot=text,
             )
         )
@@ -81,6 +85,39 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
         changes["last_edited_by"] = user
     Agreement.objects.filter(pk__in=changed).update(**changes)
     return len(revisions)
+
+
+def _what_differs(before: str | None, after: str) -> str:
+    if before is None:
+        return "Edited"
+    found = differences(json.loads(before), json.loads(after))
+    return Truncator(f"Edited: {in_one_line(found)}").chars(500)
+
+
+def names_in(
+    records: Iterable[dict[str, Any]], *, model: type[Model] = Agreement, public: bool = False
+) -> dict[type[Model], dict[str, str]]:
+    """The present names of the agencies, terms and agreements that these records refer to.
+
+    What is no longer here has none; ``public`` also leaves out what is not in the register.
+    """
+    named: dict[type[Model], dict[str, str]] = {}
+    for noun, keys in references(records, model).items():
+        rows: Any = noun._default_manager
+        rows = rows.register() if public and noun in (Agency, Agreement) else rows.all()
+        key = NATURAL_KEY[noun]
+        named[noun] = {getattr(row, key): str(row) for row in rows.filter(**{f"{key}__in": keys})}
+    return named
+
+
+def present_addresses(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The present address of each public record that these records refer to, by the address that
+    they know it by."""
+    keys = references(records)[Agreement]
+    register = Agreement.objects.register()
+    found = register.filter(slug__in=keys).values_list("slug", "slug")
+    moved = register.filter(former_slugs__slug__in=keys).values_list("former_slugs__slug", "slug")
+    return dict(moved) | dict(found)
 
 
 def reindex_agencies(agency_ids: Iterable[int]) -> None:

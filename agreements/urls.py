@@ -4,7 +4,7 @@ from django.contrib.sitemaps.views import sitemap
 from django.urls import path
 
 from .sitemaps import SITEMAPS
-from .views import agencies, agreements, coverage, faces, site
+from .views import agencies, agreements, changes, coverage, faces, site
 from .views.parts import conditional
 
 urlpatterns = [
@@ -15,6 +15,11 @@ urlpatterns = [
     path("agreements.atom", faces.agreement_atom, name="agreement-atom"),
     path("agreements.ics", faces.agreement_ics, name="agreement-ics"),
     path("agreements/<slug:slug>/", agreements.agreement_detail, name="agreement-detail"),
+    path(
+        "agreements/<slug:slug>/changes/",
+        changes.agreement_changes,
+        name="agreement-changes",
+    ),
     path("agreements/<slug:slug>.json", faces.record_json, name="record-json"),
     path("agreements/<slug:slug>.bib", faces.record_bib, name="record-bib"),
     path("agreements/<slug:slug>.csl.json", faces.record_csl, name="record-csl"),

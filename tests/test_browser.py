@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 from playwright.sync_api import sync_playwright
 
+from agreements.history import record_change
 from agreements.models import Agreement
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -25,6 +26,7 @@ PAGES = [
     "/agreements/mfds-bfarm-2021/",
     "/agreements/mhlw-thai-fda-moc-2018/",
     "/agreements/fda-swissmedic-mra-2023/",
+    "/agreements/hsa-mhlw-moc-2026/changes/",
     "/coverage/",
     "/coverage/?agency=smc",
     "/coverage/?country=JP&by=country&product=medicines&depth=reliance",
@@ -176,3 +178,58 @@ def test_the_admin_form_of_a_full_record_opens_within_the_policy(visit, site, dj
     page.goto(f"{site}/admin/agreements/agreement/{made.pk}/change/")
     assert page.get_by_role("heading", name="Provisions", exact=False).count()
     assert page.complaints == []
+
+
+def test_the_history_of_a_record_is_read_compared_and_restored_by_keyboard(
+    visit, site, django_user_model
+):
+    django_user_model.objects.create_superuser("editor", password="made-up-password")
+    made = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
+    made.summary, made.legal_nature = made.summary + " More.", "binding"
+    made.save()
+    record_change([made.pk], reason="Made up.", name="test")
+    page = visit("/admin/login/", width=320, scheme="dark", javascript=False)
+    page.get_by_label("Username").fill("editor")
+    page.get_by_label("Password").fill("made-up-password")
+    page.get_by_role("button", name="Log in").click()
+
+    def sound():
+        assert page.complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+    page.goto(f"{site}/admin/agreements/agreement/{made.pk}/history/")
+    sound()
+    page.get_by_role("button", name="Compare the two").press("Enter")
+    assert page.get_by_text("More.").count()
+    sound()
+    page.get_by_role("link", name="restore").first.press("Enter")
+    sound()
+    page.get_by_role("button", name="Restore this version").press("Enter")
+    assert Agreement.objects.get(revises=made).legal_nature == "not_stated"
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+def test_the_pages_of_the_history_violate_no_accessibility_rule(
+    visit, site, django_user_model, scheme, width
+):
+    django_user_model.objects.create_superuser("editor", password="made-up-password")
+    made = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
+    made.summary = made.summary.replace("Tokyo", "the capital") + " More."
+    made.save()
+    made.evidence.first().delete()
+    record_change([made.pk], reason="Made up.", name="test")
+    after, before = made.revisions.all()[:2]
+    page = visit("/admin/login/", width=width, scheme=scheme)
+    page.get_by_label("Username").fill("editor")
+    page.get_by_label("Password").fill("made-up-password")
+    page.get_by_role("button", name="Log in").click()
+    history = f"{site}/admin/agreements/agreement/{made.pk}/history/"
+    for address in (
+        history,
+        f"{history}compare/?from={before.pk}&to={after.pk}",
+        f"{history}{before.pk}/restore/",
+        f"{site}/agreements/{made.slug}/changes/",
+    ):
+        page.goto(address)
+        found = Axe().run(page, options={"resultTypes": ["violations"]})
+        assert found.violations_count == 0, (address, found.generate_report())

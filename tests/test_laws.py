@@ -118,7 +118,7 @@ def test_of_a_withdrawn_record_its_own_address_tells_the_reason_and_no_other_any
         if reason in shown:
             told.add(address)
     own = f"/agreements/{agreement.slug}"
-    assert told == {own + ending for ending in ("/", ".json", ".bib", ".csl.json")}
+    assert told == {own + ending for ending in ("/", "/changes/", ".json", ".bib", ".csl.json")}
     assert CANARY not in "".join(exports.register_document(Agreement.objects.register()))
 
 

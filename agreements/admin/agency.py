@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from ..history import reindex_agencies
 from ..models import Agency, AgencyName
+from .logged import LoggedAdmin
 from .rows import Rows
 
 
@@ -16,7 +17,7 @@ class AgencyNameRows(Rows):
 
 
 @admin.register(Agency)
-class AgencyAdmin(admin.ModelAdmin):
+class AgencyAdmin(LoggedAdmin):
     """An agency and all the names it is found by."""
 
     list_display = ["name", "acronym", "jurisdiction", "kind", "parent", "agreements"]

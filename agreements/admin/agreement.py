@@ -14,8 +14,10 @@ from django.utils.html import format_html
 from ..coverage import deepest_first
 from ..history import record_change
 from ..models import Agreement
+from ..models.columns import Line
 from ..models.vocabulary import validate_code
 from ..status import Status
+from . import revisions
 from .rows import (
     ROOM_TO_TYPE,
     EvidenceRows,
@@ -39,6 +41,15 @@ class AgreementForm(forms.ModelForm):
         required=False,
         validators=[validate_code],
         help_text="Only if the present address is wrong. It will lead to the new one for good.",
+    )
+
+    reason = forms.CharField(
+        label="Reason for the change",
+        max_length=500,
+        required=False,
+        validators=Line.default_validators,
+        help_text="A note for colleagues, kept in the history: what prompted the change, who asked "
+        "for it. Left empty, the history names what you changed.",
     )
 
     def clean_move_to(self) -> str:
@@ -122,6 +133,7 @@ class AgreementAdmin(admin.ModelAdmin):
             {"fields": ["withdrawal_kind", "withdrawal_reason", "withdrawn_on", "merged_into"]},
         ),
         ("Address", {"fields": ["move_to"]}),
+        ("This change", {"fields": ["reason"]}),
     ]
     inlines = [
         SourceRows,
@@ -148,6 +160,9 @@ class AgreementAdmin(admin.ModelAdmin):
             return super().get_search_results(request, queryset, search_term)
         return queryset.search(search_term), False
 
+    def get_urls(self) -> list:
+        return revisions.urls(self) + super().get_urls()
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         frozen = ["slug"] if obj and obj.first_published_at else []
         return [*self.readonly_fields, *frozen]
@@ -171,7 +186,8 @@ class AgreementAdmin(admin.ModelAdmin):
         """The record is whole only now: index it and keep a revision."""
         super().save_related(request, form, formsets, change)
         user: AbstractBaseUser = request.user  # type: ignore[assignment]
-        record_change([form.instance.pk], reason="Edited" if change else "Created", user=user)
+        reason = form.cleaned_data.get("reason") or ("" if change else "Created")
+        record_change([form.instance.pk], reason=reason, user=user)
 
     @admin.display(description="agreement", ordering="short_title")
     def name(self, agreement: Agreement) -> str:

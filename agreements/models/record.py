@@ -1,6 +1,9 @@
 """What the register keeps beside a record: its history and its search terms."""
 
+import json
 import uuid
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -8,6 +11,48 @@ from django.db import models
 
 from .agreement import Agreement
 from .columns import Line
+
+
+class RevisionQuerySet(models.QuerySet[Any]):
+    """Questions about the history, which is appended to and never changed.
+
+    Revisions go only with their record, and the admin deletes a record only if it was never
+    public. A deleted account leaves its name (``made_by_name``).
+    """
+
+    def published(self) -> "RevisionQuerySet":
+        """The states in which the record itself was public, not those of its working copies."""
+        # A line break inside a text is escaped in JSON, and rows stand further in: this line can
+        # only be the record's own state.
+        return self.filter(of_working_copy=False, snapshot__contains='\n "state": "published"')
+
+    def public(self, agreement: Agreement) -> "RevisionQuerySet":
+        """The states that the public may read, newest first, of a record that is public now.
+
+        They begin with its latest publication: what it said before it was taken back stays back.
+        """
+        record = self.filter(agreement=agreement, of_working_copy=False)
+        kept_back = record.exclude(pk__in=record.published().values("pk")).order_by("-pk")
+        since = kept_back.values_list("pk", flat=True).first() or 0
+        return record.filter(pk__gt=since).order_by("-pk")
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Raises TypeError."""
+        raise TypeError("A revision is never changed.")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises TypeError."""
+        raise TypeError("A revision is never changed.")
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """Append revisions; raises TypeError where it would write over one that exists."""
+        if kwargs.get("update_conflicts"):
+            raise TypeError("A revision is never changed.")
+        return super().bulk_create(objs, *args, **kwargs)
+
+    def delete(self) -> NoReturn:
+        """Raises TypeError."""
+        raise TypeError("A revision is never deleted.")
 
 
 class Revision(models.Model):
@@ -32,6 +77,8 @@ class Revision(models.Model):
     # Text, not jsonb: PostgreSQL would reorder the keys.
     snapshot = models.TextField()
 
+    objects = RevisionQuerySet.as_manager()
+
     class Meta:
         ordering = ["agreement", "-pk"]
 
@@ -40,13 +87,18 @@ class Revision(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store a new revision; raises TypeError for one that exists."""
-        if self.pk:
+        if self.pk or not self._state.adding:
             raise TypeError("A revision is never changed.")
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raises TypeError."""
         raise TypeError("A revision is never deleted.")
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The whole record as it was, for staff: notes included."""
+        return json.loads(self.snapshot)
 
 
 class SearchDocument(models.Model):

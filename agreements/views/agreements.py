@@ -64,7 +64,7 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     related = register.with_related().with_compared()
     agreement = related.prefetch_related("participations__agency__names").filter(slug=slug).first()
     if agreement is None:
-        return elsewhere(request, slug, _withdrawn)
+        return elsewhere(request, slug, withdrawn)
     as_of = day_asked(request)
     day = as_of or timezone.localdate()
     grid = agreement.grid
@@ -117,7 +117,7 @@ def _cited(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     }
 
 
-def _withdrawn(request: HttpRequest, gone: Agreement, status: int) -> HttpResponse:
+def withdrawn(request: HttpRequest, gone: Agreement, status: int) -> HttpResponse:
     """The page that says of a withdrawn record that it was withdrawn, and nothing else of it."""
     context = tombstone(gone) | {
         "kind": gone.get_withdrawal_kind_display(),
