@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from . import agency, agreement, revisions, vocabulary
+from . import accounts, agency, agreement, revisions, vocabulary
 
-__all__ = ["agency", "agreement", "revisions", "vocabulary"]
+__all__ = ["accounts", "agency", "agreement", "revisions", "vocabulary"]
 
 admin.site.site_title = "moctracker"
 admin.site.site_header = "moctracker – staff desk"

@@ -221,7 +221,7 @@ def move_page(
     user: User = request.user  # type: ignore[assignment]
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    agreement = Agreement.objects.with_related().filter(pk=pk).first()
+    agreement = Agreement.objects.select_related("revises").filter(pk=pk).first()
     context = model_admin.admin_site.each_context(request) | {
         "opts": model_admin.opts,
         "title": move.label,
@@ -234,11 +234,11 @@ def move_page(
             raise Gone("There is no such record. A working copy goes when it is published.")
         posted = request.POST if request.method == "POST" else None
         form = FORMS.get(move, MoveForm)(posted, agreement=agreement, user=user)
-        if form.is_valid() and (landed := _made(move, pk, user, form)):
+        if not form.is_valid():
+            workflow.check(agreement, move, user)
+        elif landed := _made(move, pk, user, form):
             messages.success(request, AFTER[move])
             return HttpResponseRedirect(form_url(landed))
-        if posted is None:
-            workflow.check(agreement, move, user)
     except (Refused, PermissionDenied) as refusal:
         status = 404 if isinstance(refusal, Gone) else 409
         status = 403 if isinstance(refusal, PermissionDenied) else status
