@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.static import serve
 
 handler400 = "agreements.views.site.bad_request"
+handler403 = "agreements.views.site.not_allowed"
 handler404 = "agreements.views.site.not_found"
 
 urlpatterns = [

@@ -86,22 +86,19 @@ TABLE = {
 BY_KIND = {
     "agreements_agreement_change": {
         "draft": ("viewer", "editor"),
-        "in review": ("viewer", "editor"),
         "working copy": ("viewer", "editor"),
         "published": ("viewer", NOBODY),
-        "unchecked": ("viewer", NOBODY),
         "withdrawn": ("viewer", NOBODY),
     },
     "agreements_agreement_delete": {
         "draft": ("editor", "editor"),
-        "in review": ("editor", "editor"),
     },
     "agreements_agreement_history": dict.fromkeys(
-        ("draft", "in review", "working copy", "published", "unchecked", "withdrawn"),
+        ("draft", "working copy", "published", "withdrawn"),
         ("viewer", "viewer"),
     ),
     "agreements_agreement_preview": dict.fromkeys(
-        ("draft", "in review", "working copy", "published", "unchecked", "withdrawn"),
+        ("draft", "working copy", "published", "withdrawn"),
         ("viewer", NOBODY),
     ),
 }
@@ -223,6 +220,9 @@ def questions(kinds, other):
                     yield url, typed, (role, role), (kind, move.value)
         elif key in BY_KIND:
             for kind, made in kinds.items():
+                # These differ from a draft, and from what is published, in their moves only.
+                if kind in ("in review", "unchecked"):
+                    continue
                 url = address.replace("<int:pk>", str(made.pk))
                 url = url.replace("<path:object_id>", str(made.pk))
                 yield url, forged, BY_KIND[key].get(kind, (NOBODY, NOBODY)), (key, kind)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db.models import ProtectedError
 
 from agreements import exports, workflow
 from agreements.history import record_change
@@ -567,6 +568,15 @@ def test_the_form_of_what_the_public_sees_or_saw_is_for_reading_only(admin_clien
     assert everything() == before
 
 
+@pytest.mark.parametrize("slug", ["hsa-mhlw-moc-2026", "project-orbis"])
+def test_the_form_of_a_published_record_takes_no_query_more_for_each_row(
+    admin_client, django_assert_max_num_queries, slug
+):
+    made = Agreement.objects.get(slug=slug)
+    with django_assert_max_num_queries(25):
+        admin_client.get(change_url(made))
+
+
 def test_every_allowed_move_and_no_other_is_possible_from_each_state(publisher, editor):
     for state, _ in Agreement._meta.get_field("state").choices:
         made = complete(editor)
@@ -579,6 +589,27 @@ def test_every_allowed_move_and_no_other_is_possible_from_each_state(publisher, 
                 assert not allowed or move in (Move.DISCARD, Move.APPROVE)
             else:
                 assert allowed
+
+
+def test_an_editor_deletes_a_draft_with_its_history_and_a_viewer_reads_why_not(client, editor):
+    draft = complete(editor)
+    delete = change_url(draft).replace("change", "delete")
+    client.force_login(person("viewer"))
+    response = client.post(delete, {"post": "yes"})
+    assert (response.status_code, "Your role does not allow" in response.content.decode()) == (
+        403,
+        True,
+    )
+    client.force_login(editor)
+    assert client.post(delete, {"post": "yes"}).status_code == 302
+    assert not Agreement.objects.filter(pk=draft.pk).exists()
+
+
+def test_what_was_public_is_deleted_by_no_path_of_the_application():
+    made = make.agreement()
+    with pytest.raises(ProtectedError):
+        made.delete()
+    assert Agreement.objects.filter(pk=made.pk).exists()
 
 
 # --- Preview ------------------------------------------------------------------------------------

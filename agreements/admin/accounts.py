@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 
 admin.site.unregister(User)
@@ -28,6 +29,7 @@ class AccountAdmin(UserAdmin):
     superuser_fields = ("is_staff", "is_superuser", "user_permissions")
     list_display = ("username", "email", "first_name", "last_name", "is_active", "last_login")
     list_filter = ("is_active", "groups")
+    filter_horizontal = ("user_permissions",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -38,7 +40,10 @@ class AccountAdmin(UserAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Only groups that allow nothing the person may not do."""
         if db_field.name == "groups":
-            kwargs["queryset"] = groups_within_reach(request.user)
+            kwargs |= {
+                "queryset": groups_within_reach(request.user),
+                "widget": CheckboxSelectMultiple,
+            }
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
