@@ -120,6 +120,22 @@ def present_addresses(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     return dict(moved) | dict(found)
 
 
+def record_decision(agreement: Agreement, *, reason: str, user: Any) -> None:
+    """Append a revision for what changes no content: an approval, a working copy given up.
+
+    Call it inside the transaction of the decision, with the record locked.
+    """
+    Revision.objects.create(
+        agreement_id=agreement.revises_id or agreement.pk,
+        of_working_copy=agreement.revises_id is not None,
+        made_by=user,
+        made_by_name=user.get_username(),
+        reason=reason,
+        snapshot=snapshot(Agreement.objects.with_related().get(pk=agreement.pk)),
+    )
+    Agreement.objects.filter(pk=agreement.pk).update(lock_version=F("lock_version") + 1)
+
+
 def reindex_agencies(agency_ids: Iterable[int]) -> None:
     """Renew the search terms of every agreement in which these agencies appear."""
     agencies = Agency.objects.filter(pk__in=list(agency_ids))

@@ -385,7 +385,7 @@ class _Writer:
         try:
             with transaction.atomic():
                 # References were resolved above; looking each up again would only be slow.
-                instance.full_clean(exclude=references, validate_constraints=False)
+                instance.full_clean(exclude=references | skip, validate_constraints=False)
                 instance.validate_constraints()
                 instance.save()
         except ValidationError as error:

@@ -2,10 +2,12 @@
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
 from django.urls import include, path
 from django.views.static import serve
 
 handler400 = "agreements.views.site.bad_request"
+handler403 = "agreements.views.site.not_allowed"
 handler404 = "agreements.views.site.not_found"
 # allauth's: what it answers to too many attempts.
 handler429 = "agreements.sign_in.lockout.too_many_attempts"
@@ -13,7 +15,9 @@ handler429 = "agreements.sign_in.lockout.too_many_attempts"
 urlpatterns = [
     path(
         "admin/stored/<path:path>",
-        admin.site.admin_view(serve),
+        admin.site.admin_view(
+            permission_required("agreements.view_source", raise_exception=True)(serve)
+        ),
         {"document_root": settings.MEDIA_ROOT},
     ),
     path("admin/", include("agreements.sign_in.urls")),

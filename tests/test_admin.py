@@ -35,7 +35,6 @@ def record(**fields):
             "legal_nature": "not_stated",
             "text_availability": "not_stated",
             "detail_level": "described",
-            "state": "draft",
         }
         | fields
     )
@@ -115,15 +114,12 @@ def test_a_record_is_typed_saved_found_and_has_its_revision(admin_client, client
     assert client.get(made.get_absolute_url()).status_code == 404
 
 
-def test_publishing_makes_it_public_and_freezes_its_address(admin_client, client):
-    admin_client.post(ADD, record(state="published"))
+def test_a_new_record_is_a_draft_of_its_typist_whatever_the_form_claims(admin_client, client):
+    admin_client.post(ADD, record(state="published", first_published_at="2020-01-01"))
     made = Agreement.objects.get(slug="made-up-memorandum")
-    assert client.get(made.get_absolute_url()).status_code == 200
-    change = f"/admin/agreements/agreement/{made.pk}/change/"
-    admin_client.post(change, record(state="published", slug="other"))
-    made.refresh_from_db()
-    assert made.slug == "made-up-memorandum"
-    assert admin_client.post(f"/admin/agreements/agreement/{made.pk}/delete/").status_code == 403
+    assert (made.state, made.first_published_at) == ("draft", None)
+    assert made.owner.get_username() == "admin"
+    assert client.get(made.get_absolute_url()).status_code == 404
 
 
 def test_a_save_that_changes_nothing_leaves_no_revision(admin_client):

@@ -105,6 +105,24 @@ def test_nothing_unpublished_is_reachable_from_any_public_address(client, state)
     assert CANARY not in "".join(exports.register_document(Agreement.objects.register()))
 
 
+def test_nothing_of_a_working_copy_is_reachable_from_any_public_address(client):
+    copy, agency = hidden_record(PublicationState.DRAFT)
+    original = make.agreement(slug="made-up-original")
+    Relation.objects.filter(target=copy).delete()
+    copy.former_slugs.all().delete()
+    copy.revises, copy.slug = original, f"{original.slug}~{original.pk}"
+    copy.save()
+    record_change([copy.pk], reason=CANARY, name=CANARY)
+    for address, shown in everything_shown(client, copy, agency):
+        assert CANARY.casefold() not in shown.casefold(), address
+        assert copy.slug not in address or "Page not found" in shown, address
+    for ending in ("/", ".json", ".bib", ".csl.json"):
+        response = client.get(f"/agreements/{original.slug}{ending}")
+        assert response.status_code == 200
+        assert CANARY.casefold() not in response.content.decode().casefold()
+    assert CANARY not in "".join(exports.register_document(Agreement.objects.register()))
+
+
 def test_of_a_withdrawn_record_its_own_address_tells_the_reason_and_no_other_anything(client):
     agreement, agency = hidden_record(PublicationState.PUBLISHED)
     agreement.slug, agreement.state = "made-up-withdrawn", PublicationState.WITHDRAWN

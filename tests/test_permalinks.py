@@ -11,7 +11,6 @@ from agreements.importer import ImportRefused, import_register, parse
 from agreements.models import Agreement, FormerSlug, Relation
 from agreements.querysets import PublicationState
 from tests import make
-from tests.test_admin import empty_form
 from tests.test_laws import CANARY, hidden_record
 
 pytestmark = pytest.mark.django_db
@@ -199,72 +198,6 @@ def test_the_database_holds_no_withdrawal_by_halves():
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             Agreement.objects.filter(pk=made.pk).update(**halves)
-
-
-# --- At the staff desk --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def desk(admin_client):
-    """A published record, and what posting its form with changes answers."""
-    made = make.agreement(slug="made-up-desk")
-
-    def post(**changes):
-        form = empty_form() | {
-            "title": made.title,
-            "instrument_type": "moc",
-            "legal_nature": "not_stated",
-            "text_availability": "not_stated",
-            "detail_level": "described",
-            "state": "published",
-        }
-        address = f"/admin/agreements/agreement/{made.pk}/change/"
-        response = admin_client.post(address, form | changes)
-        made.refresh_from_db()
-        if response.status_code == 302:
-            return {}
-        return {k: " ".join(v) for k, v in response.context["adminform"].form.errors.items()}
-
-    return made, post
-
-
-def test_a_record_is_withdrawn_with_a_kind_and_a_reason(client, desk):
-    made, post = desk
-    assert post(state="withdrawn") == {
-        "withdrawal_kind": "Say what kind of withdrawal it is.",
-        "withdrawal_reason": "Tell the public why it is withdrawn.",
-    }
-    reason = {"withdrawal_kind": "merged", "withdrawal_reason": "Typed twice."}
-    assert "merged_into" in post(state="withdrawn", **reason)
-    assert "state" in post(**reason)
-    assert post(state="withdrawn", **reason | {"merged_into": made.pk}) == {
-        "merged_into": "A record cannot be merged into itself."
-    }
-    into = Agreement.objects.get(slug="jsepa-2002")
-    assert post(state="withdrawn", **reason | {"merged_into": into.pk}) == {}
-    assert made.withdrawn_on is not None
-    assert client.get(made.get_absolute_url()).status_code == 200
-    snapshot = json.loads(made.revisions.first().snapshot)
-    assert (snapshot["withdrawal_reason"], snapshot["merged_into"]) == ("Typed twice.", into.slug)
-    assert "/agreements/jsepa-2002/" in client.get(made.get_absolute_url()).content.decode()
-
-
-def test_a_published_record_is_moved_and_keeps_its_old_address(client, desk):
-    made, post = desk
-    assert post(move_to="jsepa-2002") == {"move_to": "Another record has this address."}
-    assert "move_to" in post(move_to="Not A Slug")
-    assert made.slug == "made-up-desk"
-    assert post(move_to="made-up-moved") == {}
-    assert made.slug == "made-up-moved"
-    assert client.get("/agreements/made-up-desk/")["Location"] == "/agreements/made-up-moved/"
-    assert made.revisions.count() == 1
-
-
-def test_a_former_address_is_typed_in(client, desk):
-    _, post = desk
-    rows = {"former_slugs-TOTAL_FORMS": 1, "former_slugs-0-slug": "made-up-before"}
-    assert post(**rows) == {}
-    assert client.get("/agreements/made-up-before/")["Location"] == "/agreements/made-up-desk/"
 
 
 def test_relations_to_a_withdrawn_record_are_told_no_more(client):

@@ -1,13 +1,17 @@
-"""The accounts of staff, and help for those who cannot get in."""
+"""The accounts of staff, and help for those who cannot get in.
 
-from typing import cast
+An account is shut, never deleted, so that the history stays told.
+"""
+
+from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Exists, OuterRef, QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 
 from agreements.sign_in.factors import reset_second_factors, second_factors
@@ -21,10 +25,24 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):
-    """Django's accounts, with help for a colleague who lost a factor or is locked out."""
+    """Whoever keeps the accounts gives only what they have themselves, and helps a colleague who
+    lost a factor or is locked out.
+
+    So no administrator becomes a superuser, or takes over the account of one by a new password.
+    """
 
     actions = ["help_to_sign_in"]
-    list_display = ["username", "email", "first_name", "last_name", "is_staff", "second_factor"]
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("The person", {"fields": ("first_name", "last_name", "email")}),
+        ("What the account may do", {"fields": ("is_active", "groups")}),
+        ("Important dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+    superuser_fields = ("is_staff", "is_superuser", "user_permissions")
+    list_display = ("username", "email", "first_name", "last_name", "is_active", "second_factor")
+    list_filter = ("is_active", "groups")
+    filter_horizontal = ("user_permissions",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         known = Exists(second_factors().filter(user=OuterRef("pk")))
@@ -47,11 +65,133 @@ class AccountAdmin(UserAdmin):
             if user == helper:
                 said = f"{user}: change your own second factors under “Second factors”, above."
                 self.message_user(request, said, messages.ERROR)
-            elif user.is_superuser and not helper.is_superuser:
-                said = f"{user}: only a superuser can do this for a superuser."
+            elif not helper.is_superuser and not _within_reach(helper, user):
+                said = f"{user}: this account may do what yours may not."
                 self.message_user(request, said, messages.ERROR)
             else:
                 reset_second_factors(user, by=helper, how="by an administrator")
                 lift_lockout(request, user)
                 said = f"{user} has no second factor now, and can sign in again with the password."
                 self.message_user(request, said)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj and _superuser(request):
+            fieldsets = (*fieldsets, ("Superuser", {"fields": self.superuser_fields}))
+        return fieldsets
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only groups that allow nothing the person may not do."""
+        if db_field.name == "groups":
+            kwargs |= {
+                "queryset": groups_within_reach(request.user),
+                "widget": CheckboxSelectMultiple,
+            }
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """No account that may do what the person may not."""
+        within = obj is None or _superuser(request) or _within_reach(request.user, obj)
+        return within and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """An account made here is one of the staff; what it may do follows from its groups."""
+        if not change:
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
+
+def _superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_superuser)
+
+
+def _within_reach(user: Any, other: User) -> bool:
+    return not other.is_superuser and other.get_all_permissions() <= user.get_all_permissions()
+
+
+def groups_within_reach(user: Any) -> QuerySet[Group]:
+    """The groups that allow nothing this person may not do."""
+    if user.is_superuser:
+        return Group.objects.all()
+    own = Permission.objects.filter(group__user=user) | Permission.objects.filter(user=user)
+    beyond = Permission.objects.exclude(pk__in=own.values("pk"))
+    return Group.objects.exclude(permissions__in=beyond)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        known = Exists(second_factors().filter(user=OuterRef("pk")))
+        return super().get_queryset(request).annotate(second_factor_known=known)
+
+    @admin.display(boolean=True, description="second factor")
+    def second_factor(self, user: User) -> bool:
+        """So that an administrator sees who has none."""
+        return user.second_factor_known  # type: ignore[attr-defined]
+
+    @admin.action(
+        permissions=["change"],
+        description="Reset second factors and lift the lockout of selected users",
+    )
+    def help_to_sign_in(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """One's own factors are changed on one's own pages, which ask who is there; only a
+        superuser helps a superuser."""
+        helper = cast(User, request.user)
+        for user in users:
+            if user == helper:
+                said = f"{user}: change your own second factors under “Second factors”, above."
+                self.message_user(request, said, messages.ERROR)
+            elif not helper.is_superuser and not _within_reach(helper, user):
+                said = f"{user}: this account may do what yours may not."
+                self.message_user(request, said, messages.ERROR)
+            else:
+                reset_second_factors(user, by=helper, how="by an administrator")
+                lift_lockout(request, user)
+                said = f"{user} has no second factor now, and can sign in again with the password."
+                self.message_user(request, said)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj and _superuser(request):
+            fieldsets = (*fieldsets, ("Superuser", {"fields": self.superuser_fields}))
+        return fieldsets
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only groups that allow nothing the person may not do."""
+        if db_field.name == "groups":
+            kwargs |= {
+                "queryset": groups_within_reach(request.user),
+                "widget": CheckboxSelectMultiple,
+            }
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """No account that may do what the person may not."""
+        within = obj is None or _superuser(request) or _within_reach(request.user, obj)
+        return within and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """An account made here is one of the staff; what it may do follows from its groups."""
+        if not change:
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
+
+def _superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_superuser)
+
+
+def _within_reach(user: Any, other: User) -> bool:
+    return not other.is_superuser and other.get_all_permissions() <= user.get_all_permissions()
+
+
+def groups_within_reach(user: Any) -> QuerySet[Group]:
+    """The groups that allow nothing this person may not do."""
+    if user.is_superuser:
+        return Group.objects.all()
+    own = Permission.objects.filter(group__user=user) | Permission.objects.filter(user=user)
+    beyond = Permission.objects.exclude(pk__in=own.values("pk"))
+    return Group.objects.exclude(permissions__in=beyond)

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import ValidationError
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 
@@ -15,9 +13,9 @@ from ..coverage import deepest_first
 from ..history import record_change
 from ..models import Agreement
 from ..models.columns import Line
-from ..models.vocabulary import validate_code
 from ..status import Status
-from . import revisions
+from ..workflow import FROZEN
+from . import revisions, workflow
 from .rows import (
     ROOM_TO_TYPE,
     EvidenceRows,
@@ -33,15 +31,7 @@ from .rows import (
 
 
 class AgreementForm(forms.ModelForm):
-    """The record's own fields, and the one way to change an address that has been published."""
-
-    move_to = forms.CharField(
-        label="Move to another address",
-        max_length=120,
-        required=False,
-        validators=[validate_code],
-        help_text="Only if the present address is wrong. It will lead to the new one for good.",
-    )
+    """The record's own fields, and why they are changed."""
 
     reason = forms.CharField(
         label="Reason for the change",
@@ -51,18 +41,6 @@ class AgreementForm(forms.ModelForm):
         help_text="A note for colleagues, kept in the history: what prompted the change, who asked "
         "for it. Left empty, the history names what you changed.",
     )
-
-    def clean_move_to(self) -> str:
-        """Only what has been published is moved, and only to an address that is free."""
-        slug = self.cleaned_data["move_to"]
-        if not slug:
-            return slug
-        if not self.instance.first_published_at:
-            raise ValidationError("It has not been published: change its slug above.")
-        if Agreement.objects.filter(slug=slug).exclude(pk=self.instance.pk).exists():
-            raise ValidationError("Another record has this address.")
-        self.instance.slug = slug
-        return slug
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -84,7 +62,6 @@ class StatusFilter(admin.SimpleListFilter):
 class AgreementAdmin(admin.ModelAdmin):
     """One form for the whole record, in the order in which an announcement tells it."""
 
-    form = AgreementForm
     formfield_overrides = ROOM_TO_TYPE
     list_display = ["name", "state", "participants", "signed_on", "status_today", "deepest"]
     list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
@@ -92,9 +69,10 @@ class AgreementAdmin(admin.ModelAdmin):
     search_help_text = "Any words of the record: title, agencies by any name, people, places."
     list_per_page = 50
     save_on_top = True
-    autocomplete_fields = ["products", "merged_into"]
+    autocomplete_fields = ["products"]
+    actions = [workflow.submit_for_review]
     prepopulated_fields = {"slug": ["short_title"]}
-    readonly_fields = ["updated_at", "status_today", "coverage"]
+    readonly_fields = ["state", "updated_at", "status_today", "coverage"]
     fieldsets = [
         (None, {"fields": ["title", "short_title", "slug", "state", "status_today", "coverage"]}),
         (
@@ -128,11 +106,6 @@ class AgreementAdmin(admin.ModelAdmin):
         ),
         ("What it says", {"fields": ["summary", "areas_stated", "products"]}),
         ("The record", {"fields": ["detail_level", "source_notes", "staff_notes", "updated_at"]}),
-        (
-            "Withdrawal",
-            {"fields": ["withdrawal_kind", "withdrawal_reason", "withdrawn_on", "merged_into"]},
-        ),
-        ("Address", {"fields": ["move_to"]}),
         ("This change", {"fields": ["reason"]}),
     ]
     inlines = [
@@ -153,45 +126,74 @@ class AgreementAdmin(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
-        """The register's own search; autocomplete asks by the beginning of words instead."""
+        """The register's own search; autocomplete asks by the beginning of words instead.
+
+        It offers no working copy."""
+        chosen = request.resolver_match and request.resolver_match.url_name == "autocomplete"
+        if chosen:
+            queryset = queryset.filter(revises=None)
         if not search_term.strip():
             return queryset, False
-        if request.resolver_match and request.resolver_match.url_name == "autocomplete":
+        if chosen:
             return super().get_search_results(request, queryset, search_term)
         return queryset.search(search_term), False
 
     def get_urls(self) -> list:
-        return revisions.urls(self) + super().get_urls()
+        return revisions.urls(self) + workflow.urls(self) + super().get_urls()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        frozen = ["slug"] if obj and obj.first_published_at else []
+        frozen = ["slug"] if obj and (obj.first_published_at or obj.revises_id) else []
         return [*self.readonly_fields, *frozen]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
         return {} if obj else self.prepopulated_fields
 
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list:
+        """Former addresses stay with the published record."""
+        working_copy = obj is not None and obj.revises_id
+        return [row for row in self.inlines if not (working_copy and row is FormerSlugRows)]
+
     def view_on_site(self, obj: Agreement) -> str | None:
         return obj.get_absolute_url() if obj.public else None
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What the public sees or saw is changed in a working copy."""
+        frozen = obj is not None and obj.state in FROZEN
+        return not frozen and super().has_change_permission(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was once public is withdrawn, never deleted."""
-        never_public = obj is not None and obj.first_published_at is None
-        return never_public and super().has_delete_permission(request, obj)
+        """What was once public is withdrawn, never deleted; a working copy is discarded."""
+        draft = obj is not None and obj.first_published_at is None and obj.revises_id is None
+        return draft and super().has_delete_permission(request, obj)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The moves open to this person stand above the form."""
+        if obj := kwargs.get("obj"):
+            context |= workflow.desk(request, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_actions(self, request: HttpRequest) -> dict:
         """No deletion in bulk."""
         return {k: v for k, v in super().get_actions(request).items() if k != "delete_selected"}
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Whoever types a new record looks after it."""
+        if not change and not obj.owner_id:
+            obj.owner = request.user
+        super().save_model(request, obj, form, change)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """The record is whole only now: index it and keep a revision."""
         super().save_related(request, form, formsets, change)
-        user: AbstractBaseUser = request.user  # type: ignore[assignment]
+        user: User = request.user  # type: ignore[assignment]
         reason = form.cleaned_data.get("reason") or ("" if change else "Created")
         record_change([form.instance.pk], reason=reason, user=user)
 
     @admin.display(description="agreement", ordering="short_title")
     def name(self, agreement: Agreement) -> str:
-        return str(agreement)
+        return f"Working copy: {agreement}" if agreement.revises_id else str(agreement)
 
     @admin.display(description="participants")
     def participants(self, agreement: Agreement) -> str:

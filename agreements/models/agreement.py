@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import ProtectedError, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -334,7 +334,14 @@ class Agreement(models.Model):
                 self.former_slugs.get_or_create(slug=left)
 
     def get_absolute_url(self) -> str:
-        return reverse("agreement-detail", args=[self.slug])
+        """Its public address. A working copy has none but that of the record it revises."""
+        return reverse("agreement-detail", args=[(self.revises or self).slug])
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Raises ProtectedError for what was once public: it is withdrawn, never deleted."""
+        if self.first_published_at:
+            raise ProtectedError("What was once public is withdrawn, never deleted.", {self})
+        return super().delete(*args, **kwargs)
 
     def clean(self) -> None:
         """Refuse an address that leads to another record, and a withdrawal told by halves."""

@@ -166,9 +166,11 @@ class Relation(SourcedRow):
         return f"{self.get_kind_display()} {self.target or self.target_title}"
 
     def clean(self) -> None:
-        """Refuse a chain of one kind that comes back to its start."""
+        """Refuse a working copy, and a chain of one kind that comes back to its start."""
         if not self.target_id:
             return
+        if self.target and self.target.revises_id:
+            raise ValidationError({"target": "This is a working copy: choose the record itself."})
         if self.target_id == self.agreement_id:
             raise ValidationError({"target": "An agreement cannot be related to itself."})
         reached, frontier = set(), {self.target_id}

@@ -65,10 +65,15 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     agreement = related.prefetch_related("participations__agency__names").filter(slug=slug).first()
     if agreement is None:
         return elsewhere(request, slug, withdrawn)
+    return render(request, "agreements/agreement_detail.html", record_context(request, agreement))
+
+
+def record_context(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
+    """What the page of a public record tells; raises Refusal for a day that is none."""
     as_of = day_asked(request)
     day = as_of or timezone.localdate()
     grid = agreement.grid
-    lineage = register.lineage_of(agreement)
+    lineage = Agreement.objects.register().lineage_of(agreement)
     words = vocabulary()
     context = {
         "agreement": agreement,
@@ -102,8 +107,7 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
         ],
         "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
     }
-    context |= words | _cited(request, agreement)
-    return render(request, "agreements/agreement_detail.html", context)
+    return context | words | _cited(request, agreement)
 
 
 def _cited(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:

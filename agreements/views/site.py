@@ -54,6 +54,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "problem.html", {"message": ""}, status=404)
 
 
+def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for a member of staff whose role does not reach so far."""
+    message = "Your role does not allow this, or the record is not in a state that allows it."
+    return render(request, "problem.html", {"message": message}, status=403)
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for a question that cannot be answered."""
     message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
