@@ -1,5 +1,6 @@
 """The form and the list of agreements."""
 
+import dataclasses
 from typing import Any
 
 from django import forms
@@ -13,11 +14,11 @@ from django.utils.html import format_html
 
 from ..coverage import deepest_first
 from ..history import record_change
-from ..models import Agreement
+from ..models import Agreement, Revision
 from ..models.vocabulary import validate_code
+from ..oddities import Oddity, Told, oddities
 from ..status import Status
 from .rows import (
-    ROOM_TO_TYPE,
     EvidenceRows,
     FormerSlugRows,
     MilestoneRows,
@@ -28,9 +29,10 @@ from .rows import (
     SignatoryRows,
     SourceRows,
 )
+from .saving import CarefulAdmin, HeldForm, Saving
 
 
-class AgreementForm(forms.ModelForm):
+class AgreementForm(HeldForm):
     """The record's own fields, and the one way to change an address that has been published."""
 
     move_to = forms.CharField(
@@ -70,11 +72,10 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 @admin.register(Agreement)
-class AgreementAdmin(admin.ModelAdmin):
+class AgreementAdmin(CarefulAdmin):
     """One form for the whole record, in the order in which an announcement tells it."""
 
     form = AgreementForm
-    formfield_overrides = ROOM_TO_TYPE
     list_display = ["name", "state", "participants", "signed_on", "status_today", "deepest"]
     list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
     search_fields = ["title", "short_title", "slug"]
@@ -94,11 +95,7 @@ class AgreementAdmin(admin.ModelAdmin):
                     "instrument_title",
                     "original_title",
                     "original_language",
-                    "legal_nature",
-                    "legal_nature_stated",
                     "reference_numbers",
-                    "text_availability",
-                    "text_url",
                 ]
             },
         ),
@@ -112,6 +109,10 @@ class AgreementAdmin(admin.ModelAdmin):
                     "signed_venue",
                     "term_stated",
                     "renewal_stated",
+                    "legal_nature",
+                    "legal_nature_stated",
+                    "text_availability",
+                    "text_url",
                 ]
             },
         ),
@@ -123,6 +124,22 @@ class AgreementAdmin(admin.ModelAdmin):
         ),
         ("Address", {"fields": ["move_to"]}),
     ]
+    #: Which source, what, who, when and where, what it says, builds on and is to bring.
+    reading_order = [
+        "",
+        "The instrument",
+        "sources",
+        "participations",
+        "signatories",
+        "Signature and term",
+        "What it says",
+        "provisions",
+        "relations",
+        "outcomes",
+        "milestones",
+        "evidence",
+    ]
+    # The sources come first: the other rows are saved with the sources they name.
     inlines = [
         SourceRows,
         ParticipationRows,
@@ -138,10 +155,40 @@ class AgreementAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:
         return Agreement.objects.with_listed()
 
+    def version_of(self, obj: Any) -> str:
+        """Every change of a record, by whatever path, makes this number grow."""
+        return str(obj.lock_version)
+
+    def _could_be_version(self, stated: str, obj: Any) -> bool:
+        return stated.isdecimal() and len(stated) < 10 and int(stated) < obj.lock_version
+
+    def last_change(self, obj: Any) -> tuple[str, Any]:
+        """The newest revision tells."""
+        record, of_working_copy = obj.revises_id or obj.pk, obj.revises_id is not None
+        history = Revision.objects.filter(agreement=record, of_working_copy=of_working_copy)
+        newest = history.order_by("-pk").first()
+        return (newest.made_by_name, newest.made_at) if newest else ("", None)
+
+    def find_submission(self, stored: str) -> Any:
+        return Agreement.objects.filter(submission=stored).first()
+
+    def mark(self, obj: Any, saving: Saving) -> None:
+        obj.submission = saving.stored_submission
+
+    def odd(self, obj: Any, rows: dict[str, list[tuple[str, Any]]]) -> list[Oddity]:
+        today = timezone.localdate()
+        names = [each.name for each in dataclasses.fields(Told) if each.name != "agreement"]
+        found = oddities(Told(obj, **{name: rows.get(name, []) for name in names}), today)
+        stored = Agreement.objects.filter(pk=obj.pk).with_related().first()
+        known = oddities(Told.stored(stored), today) if stored else []
+        return [oddity for oddity in found if oddity not in known]
+
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
         """The register's own search; autocomplete asks by the beginning of words instead."""
+        # No text column can hold it, and one of the databases fails on it.
+        search_term = search_term.replace("\0", "")
         if not search_term.strip():
             return queryset, False
         if request.resolver_match and request.resolver_match.url_name == "autocomplete":
