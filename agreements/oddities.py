@@ -113,8 +113,8 @@ def facts_without_source(told: Told) -> Iterator[Oddity]:
 def likely_duplicates(told: Told) -> Iterator[Oddity]:
     """Another record of the same parties, signed within a month or under a similar title; or one
     with the same source. Not one that this record is related to."""
-    related = {row.target_id for _, row in told.relations if row.target_id}
-    own = {told.agreement.pk, told.agreement.revises_id} - {None}
+    related: set[int] = {row.target_id for _, row in told.relations if row.target_id}
+    own: set[int] = {pk for pk in (told.agreement.pk, told.agreement.revises_id) if pk}
     others = Agreement.objects.exclude(pk__in=own | related).exclude(revises__in=own)
     if told.agreement.pk:
         # Whichever of the two states the relation.

@@ -120,7 +120,8 @@ def test_publishing_makes_it_public_and_freezes_its_address(admin_client, client
     made = Agreement.objects.get(slug="made-up-memorandum")
     assert client.get(made.get_absolute_url()).status_code == 200
     change = f"/admin/agreements/agreement/{made.pk}/change/"
-    admin_client.post(change, record(state="published", slug="other"))
+    publish = record(state="published", slug="other", lock_version=make.version(made))
+    admin_client.post(change, publish)
     made.refresh_from_db()
     assert made.slug == "made-up-memorandum"
     assert admin_client.post(f"/admin/agreements/agreement/{made.pk}/delete/").status_code == 403
@@ -130,10 +131,11 @@ def test_a_save_that_changes_nothing_leaves_no_revision(admin_client):
     admin_client.post(ADD, record())
     made = Agreement.objects.get(slug="made-up-memorandum")
     change = f"/admin/agreements/agreement/{made.pk}/change/"
-    same = record(lock_version=made.lock_version)
+    same = record(lock_version=make.version(made))
     assert admin_client.post(change, same).status_code == 302
     assert made.revisions.count() == 1
-    assert admin_client.post(change, record(summary="New.")).status_code == 302
+    new = record(summary="New.", lock_version=make.version(made))
+    assert admin_client.post(change, new).status_code == 302
     assert made.revisions.count() == 2
 
 

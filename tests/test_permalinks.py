@@ -217,6 +217,7 @@ def desk(admin_client):
             "text_availability": "not_stated",
             "detail_level": "described",
             "state": "published",
+            "lock_version": make.version(made),
         }
         address = f"/admin/agreements/agreement/{made.pk}/change/"
         response = admin_client.post(address, form | changes)

@@ -1,10 +1,11 @@
 """What the forms of the staff desk take: countries by name, sources by number, rows in order."""
 
 import unicodedata
+from functools import cache
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
+from django.contrib.admin.widgets import AutocompleteMixin
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.utils.html import format_html, format_html_join
@@ -19,10 +20,15 @@ SOURCE_HELP = "The number of a source above, new ones included. One save does it
 
 def _folded(name: str) -> str:
     """A country's name without case, accents and punctuation."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join("".join(c if c.isalnum() else " " for c in plain if c.isascii()).split())
+    letters = (
+        c if c.isalnum() else " "
+        for c in unicodedata.normalize("NFKD", name.casefold())
+        if not unicodedata.combining(c)
+    )
+    return " ".join("".join(letters).split())
 
 
+@cache
 def _codes() -> dict[str, str]:
     """Every way to type a jurisdiction, folded, and its code."""
     typed = {_folded(str(name)): code for code, name in COUNTRIES.items()}
@@ -37,6 +43,7 @@ class JurisdictionWidget(forms.TextInput):
     """A line to type in, with the names offered while one types."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """The box and its list."""
         offered = f"{(attrs or {}).get('id', name)}_names"
         box = super().render(name, value, {**(attrs or {}), "list": offered}, renderer)
         options = format_html_join(
@@ -84,12 +91,12 @@ class SourceNumberField(forms.IntegerField):
         super().__init__(min_value=0, max_value=32767, **kwargs)
 
 
-class _Labelled:
+class _Labelled(AutocompleteMixin):
     """Shows what is chosen by labels that were looked up for the whole form at once."""
 
     labels: dict[str, str] | None = None
 
-    def optgroups(self: Any, name: str, value: list[Any], attrs: Any = None) -> list[Any]:
+    def optgroups(self: Any, name: str, value: Any, attr: Any = None) -> Any:
         """The chosen ones; what is no key of anything is left out."""
         chosen = [str(key) for key in value if str(key)]
         labels = labels_of(self.field.related_model, chosen) if self.labels is None else self.labels
@@ -102,11 +109,11 @@ class _Labelled:
         return [(None, options, 0)]
 
 
-class FoundSelect(_Labelled, AutocompleteSelect):
+class FoundSelect(_Labelled, forms.Select):
     """One of many, found by typing."""
 
 
-class FoundSelectMultiple(_Labelled, AutocompleteSelectMultiple):
+class FoundSelectMultiple(_Labelled, forms.SelectMultiple):
     """Several of many, found by typing."""
 
 

@@ -54,9 +54,9 @@ def in_order(
     keys = set(known)
     for row in rows:
         typed = "".join(row.get("id", [""])).strip()
-        key = int(typed) if re.fullmatch(r"\d{1,18}", typed, re.ASCII) else None
+        key = int(typed) if re.fullmatch(r"\d{1,18}", typed, re.ASCII) else -1
         if key in keys and key not in by_key:
-            by_key[key] = row  # type: ignore[index]
+            by_key[key] = row
             continue
         fresh = {name: values for name, values in row.items() if name not in ("id", "gone")}
         if typed:

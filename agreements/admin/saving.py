@@ -23,7 +23,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
 from django.forms.utils import ErrorDict
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import capfirst, slugify
@@ -181,14 +181,14 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
                 return show()
             # Shown as if it had just been posted. Held, so nothing is written; and the check
             # against forged requests was made when it was.
-            request.POST, request.method = typed, "POST"  # type: ignore[assignment]
-            self._read(request, saving)
+            self._read(request, saving, typed)
+            request.method = "POST"
             saving.restored = True
             try:
                 return show()
             finally:
                 request.method = "GET"
-        self._read(request, saving)
+        self._read(request, saving, request.POST)
         try:
             if object_id is None and (made := self._made_before(saving)):
                 raise AlreadySaved(made)
@@ -206,8 +206,8 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         conflict = saving.conflict
         if conflict and not conflict.differences and not conflict.unknown:
             # What they saved is what was typed.
-            errors = isinstance(response, TemplateResponse) and response.context_data["errors"]
-            if not errors and object_id is not None:
+            told = response.context_data if isinstance(response, TemplateResponse) else None
+            if told and not told["errors"] and object_id is not None:
                 return self._answer_again(
                     request, self.get_object(request, unquote(object_id)), object_id
                 )
@@ -218,10 +218,11 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         request.saving = saving  # type: ignore[attr-defined]
         return saving
 
-    def _read(self, request: HttpRequest, saving: Saving) -> None:
-        """Take the one-time token, and put the posted rows in order."""
+    def _read(self, request: HttpRequest, saving: Saving, typed: QueryDict) -> None:
+        """Take what was typed and its one-time token."""
+        # The files are read before the values are replaced: reading them reads both.
         saving.files = bool(request.FILES)
-        request.POST = request.POST.copy()  # type: ignore[assignment]
+        request.POST = typed.copy()  # type: ignore[assignment]
         token = request.POST.get("submission", "")
         if re.fullmatch(r"[0-9a-f-]{36}", token, re.ASCII):
             saving.submission = token
@@ -571,7 +572,8 @@ def _shown(bound: Any, value: Any) -> str:
         labels = widget.labels or {}
         text = ", ".join(labels.get(key, key) for key in _keys(value))
     elif isinstance(bound.field, forms.ChoiceField):
-        text = str(dict(bound.field.choices).get(value, value or ""))
+        choices: Any = bound.field.choices
+        text = str(dict(choices).get(value, value or ""))
     else:
         text = "" if value is None else str(value)
     return text or "empty"

@@ -7,9 +7,10 @@ from django.http import HttpRequest
 
 from ..history import reindex_terms
 from ..models import CooperationArea, ProductCategory
+from .saving import CarefulAdmin
 
 
-class _TermAdmin(admin.ModelAdmin):
+class _TermAdmin(CarefulAdmin):
     """A vocabulary. Terms are retired, never deleted."""
 
     search_fields = ["name", "code"]
