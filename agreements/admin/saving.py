@@ -286,7 +286,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             return
         saving.version = self.version_of(obj)
         stated = request.POST.get("lock_version", "")
-        gone = 0
+        gone, sources = 0, None
         if stated != saving.version:
             by, at = self.last_change(obj)
             saving.conflict = Conflict(by, at, unknown=not self._could_be_version(stated, obj))
@@ -296,6 +296,9 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             shown = formset_class(
                 instance=obj, prefix=prefix, queryset=inline.get_queryset(request)
             )
+            # The rows of sources come first; the others are shown by their numbers.
+            sources = shown if prefix == "sources" else sources
+            shown.sources = sources
             stored = [row.pk for row in shown.get_queryset()]
             rows = rows_of(request.POST, prefix)
             theirs: dict[int, Row] = {}
