@@ -1,13 +1,11 @@
 """Several people save at the same moment: none fails, none is lost, nobody overwrites anybody."""
 
-import io
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
@@ -23,8 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def editors(db):
     """Eight people, each with a browser."""
-    if not Agreement.objects.exists():
-        call_command("import_register", verbosity=0, stdout=io.StringIO())
     clients = []
     for number in range(8):
         user = get_user_model().objects.create_superuser(f"editor-{number}")

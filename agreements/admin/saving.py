@@ -190,27 +190,28 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
                 request.method = "GET"
         self._read(request, saving, request.POST)
         try:
-            if object_id is None and (made := self._made_before(saving)):
-                raise AlreadySaved(made)
             response = show()
+            # Not saved, perhaps because the same form was, in the same moment.
+            made = None if response.status_code == 302 else self._made_before(object_id, saving)
         except AlreadySaved as before:
             return self._answer_again(request, before.saved, object_id)
         except AskFirst as ask:
             saving.oddities = ask.found
-            return show()
+            made = self._made_before(object_id, saving)
+            response = None if made else show()
         except IntegrityError:
-            # Another request took a unique value, or was this very form, in the same moment.
-            if object_id is None and (made := self._made_before(saving)):
-                return self._answer_again(request, made, object_id)
-            return show()
+            # Another form took a unique value meanwhile; this time that is an error of its field.
+            made = self._made_before(object_id, saving)
+            response = None if made else show()
+        if made:
+            return self._answer_again(request, made, object_id)
         conflict = saving.conflict
         if conflict and not conflict.differences and not conflict.unknown:
             # What they saved is what was typed.
             told = response.context_data if isinstance(response, TemplateResponse) else None
             if told and not told["errors"] and object_id is not None:
-                return self._answer_again(
-                    request, self.get_object(request, unquote(object_id)), object_id
-                )
+                saved = super().get_object(request, unquote(object_id))
+                return self._answer_again(request, saved, object_id)
         return response
 
     def _begin(self, request: HttpRequest) -> Saving:
@@ -234,8 +235,10 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             )
             saving.stored_submission = str(uuid.uuid5(uuid.NAMESPACE_OID, repr((token, told))))
 
-    def _made_before(self, saving: Saving) -> Any:
-        return saving.stored_submission and self.find_submission(saving.stored_submission)
+    def _made_before(self, object_id: str | None, saving: Saving) -> Any:
+        if object_id is not None or not saving.stored_submission:
+            return None
+        return self.find_submission(saving.stored_submission)
 
     def _may_save(self, request: HttpRequest, object_id: str | None) -> bool:
         if object_id is None:

@@ -57,6 +57,9 @@ document.addEventListener("DOMContentLoaded", () => {
         stand.setAttribute("aria-labelledby", `${label.id}${shown}`);
         stand.dataset.named = "yes";
       }
+      for (const chosen of stand.querySelectorAll('[role="textbox"].select2-selection__rendered')) {
+        chosen.setAttribute("aria-labelledby", label.id);
+      }
       for (const field of stand.querySelectorAll(".select2-search__field")) {
         field.setAttribute("aria-label", label.textContent.trim());
       }
