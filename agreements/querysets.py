@@ -123,6 +123,29 @@ class AgencyQuerySet(models.QuerySet[Any]):
         ]
         return self.filter(reduce(or_, named))
 
+    def named(self, text: str) -> "AgencyQuerySet":
+        """Agencies one of whose names, past ones included, or whose key holds every word of
+        ``text`` or its beginning, whatever its script, case and accents. Everyone where it holds
+        no word.
+
+        Compared here and not by the database: the two disagree on letters outside ASCII.
+        """
+        words = search.fold(text).split()
+        if not words:
+            return self
+        names: dict[int, list[str]] = {}
+        columns = ("pk", "name", "acronym", "native_name", "key")
+        for pk, *own in self.model._default_manager.order_by().values_list(*columns):
+            names[pk] = own
+        for pk, name in self._rows("names").order_by().values_list("agency", "name"):
+            names[pk].append(name)
+        found = [
+            pk
+            for pk, own in names.items()
+            if (told := search.fold("\n".join(own))) and all(word in told for word in words)
+        ]
+        return self.filter(pk__in=found)
+
     def counting_agreements(self) -> "AgencyQuerySet":
         """Annotate ``agreements``: in how many published agreements each takes part."""
         published = Q(participations__agreement__state=PublicationState.PUBLISHED)

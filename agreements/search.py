@@ -30,7 +30,7 @@ _UNSPACED = re.compile(f"[{_IDEOGRAPHS}{_HANGUL}]+")
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\uff07]")
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
     """One form for what a reader takes to be the same: width, case, accents, apostrophes."""
     text = _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", text).casefold())
     text = re.sub(r"'s\b|'", "", text)
@@ -45,7 +45,7 @@ def _fold(text: str) -> str:
 
 def _words(text: str) -> Iterator[str]:
     """Runs of letters and digits; a run changes where a script written without spaces begins."""
-    for run in re.findall(r"[^\W_]+", _fold(text)):
+    for run in re.findall(r"[^\W_]+", fold(text)):
         start = 0
         for match in _UNSPACED.finditer(run):
             yield from filter(None, (run[start : match.start()], match[0]))
@@ -124,7 +124,7 @@ def _terms_of(word: str) -> frozenset[str]:
 
 @lru_cache(maxsize=65_536)
 def _fragment_term(fragment: str) -> str:
-    return _plain(_fold(fragment))
+    return _plain(fold(fragment))
 
 
 def _hits(text: str, terms: Set[str]) -> Iterator[tuple[int, int]]:

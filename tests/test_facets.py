@@ -129,6 +129,7 @@ def test_every_change_begins_a_new_edition(admin_client):
     agency = Agency.objects.get(key="hsa")
     empty = {f"names-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL")}
     data = {"name": "Made-up", "jurisdiction": "SG", "kind": "regulator"} | empty
+    data["lock_version"] = make.version(agency)
     response = admin_client.post(f"/admin/agreements/agency/{agency.pk}/change/", data)
     assert response.status_code == 302
     before.add(Edition.current())

@@ -69,6 +69,7 @@ def test_a_renamed_area_is_found_by_its_new_name(admin_client):
     area = CooperationArea.objects.get(code="gmp-inspection-reliance")
     address = f"/admin/agreements/cooperationarea/{area.pk}/change/"
     data = {"name": "Qwertz reliance", "description": "", "stage": area.stage, "position": 1}
+    data["lock_version"] = make.version(area)
     assert admin_client.post(address, data).status_code == 302
     assert found("qwertz") == found("qwertz reliance") != set()
 

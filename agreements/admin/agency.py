@@ -22,7 +22,8 @@ class AgencyAdmin(LoggedAdmin):
 
     list_display = ["name", "acronym", "jurisdiction", "kind", "parent", "agreements"]
     list_filter = ["kind"]
-    search_fields = ["name", "acronym", "native_name", "key", "names__name"]
+    # Which names are asked for is for get_search_results to say.
+    search_fields = ["name"]
     autocomplete_fields = ["parent"]
     list_select_related = ["parent"]
     prepopulated_fields = {"key": ["acronym"]}
@@ -31,6 +32,12 @@ class AgencyAdmin(LoggedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agency]:
         return super().get_queryset(request).annotate(agreement_count=Count("participations"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """By any of its names, in any script."""
+        return queryset.named(search_term), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["key"] if obj else []

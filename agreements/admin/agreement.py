@@ -1,5 +1,6 @@
 """The form and the list of agreements."""
 
+import dataclasses
 from typing import Any
 
 from django.contrib import admin
@@ -11,13 +12,13 @@ from django.utils.html import format_html
 
 from ..coverage import deepest_first
 from ..history import record_change
-from ..models import Agreement
+from ..models import Agreement, Revision
 from ..models.columns import Line
+from ..oddities import Oddity, Told, oddities
 from ..status import Status
 from ..workflow import FROZEN
 from . import revisions, workflow
 from .rows import (
-    ROOM_TO_TYPE,
     EvidenceRows,
     FormerSlugRows,
     MilestoneRows,
@@ -28,9 +29,10 @@ from .rows import (
     SignatoryRows,
     SourceRows,
 )
+from .saving import CarefulAdmin, HeldForm, Saving
 
 
-class AgreementForm(forms.ModelForm):
+class AgreementForm(HeldForm):
     """The record's own fields, and why they are changed."""
 
     reason = forms.CharField(
@@ -59,10 +61,10 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 @admin.register(Agreement)
-class AgreementAdmin(admin.ModelAdmin):
+class AgreementAdmin(CarefulAdmin):
     """One form for the whole record, in the order in which an announcement tells it."""
 
-    formfield_overrides = ROOM_TO_TYPE
+    form = AgreementForm
     list_display = ["name", "state", "participants", "signed_on", "status_today", "deepest"]
     list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
     search_fields = ["title", "short_title", "slug"]
@@ -83,11 +85,7 @@ class AgreementAdmin(admin.ModelAdmin):
                     "instrument_title",
                     "original_title",
                     "original_language",
-                    "legal_nature",
-                    "legal_nature_stated",
                     "reference_numbers",
-                    "text_availability",
-                    "text_url",
                 ]
             },
         ),
@@ -101,6 +99,10 @@ class AgreementAdmin(admin.ModelAdmin):
                     "signed_venue",
                     "term_stated",
                     "renewal_stated",
+                    "legal_nature",
+                    "legal_nature_stated",
+                    "text_availability",
+                    "text_url",
                 ]
             },
         ),
@@ -108,6 +110,22 @@ class AgreementAdmin(admin.ModelAdmin):
         ("The record", {"fields": ["detail_level", "source_notes", "staff_notes", "updated_at"]}),
         ("This change", {"fields": ["reason"]}),
     ]
+    #: Which source, what, who, when and where, what it says, builds on and is to bring.
+    reading_order = [
+        "",
+        "The instrument",
+        "sources",
+        "participations",
+        "signatories",
+        "Signature and term",
+        "What it says",
+        "provisions",
+        "relations",
+        "outcomes",
+        "milestones",
+        "evidence",
+    ]
+    # The sources come first: the other rows are saved with the sources they name.
     inlines = [
         SourceRows,
         ParticipationRows,
@@ -123,6 +141,34 @@ class AgreementAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:
         return Agreement.objects.with_listed()
 
+    def version_of(self, obj: Any) -> str:
+        """Every change of a record, by whatever path, makes this number grow."""
+        return str(obj.lock_version)
+
+    def _could_be_version(self, stated: str, obj: Any) -> bool:
+        return stated.isdecimal() and len(stated) < 10 and int(stated) < obj.lock_version
+
+    def last_change(self, obj: Any) -> tuple[str, Any]:
+        """The newest revision tells."""
+        record, of_working_copy = obj.revises_id or obj.pk, obj.revises_id is not None
+        history = Revision.objects.filter(agreement=record, of_working_copy=of_working_copy)
+        newest = history.order_by("-pk").first()
+        return (newest.made_by_name, newest.made_at) if newest else ("", None)
+
+    def find_submission(self, stored: str) -> Any:
+        return Agreement.objects.filter(submission=stored).first()
+
+    def mark(self, obj: Any, saving: Saving) -> None:
+        obj.submission = saving.stored_submission
+
+    def odd(self, obj: Any, rows: dict[str, list[tuple[str, Any]]]) -> list[Oddity]:
+        today = timezone.localdate()
+        names = [each.name for each in dataclasses.fields(Told) if each.name != "agreement"]
+        found = oddities(Told(obj, **{name: rows.get(name, []) for name in names}), today)
+        stored = Agreement.objects.filter(pk=obj.pk).with_related().first()
+        known = oddities(Told.stored(stored), today) if stored else []
+        return [oddity for oddity in found if oddity not in known]
+
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
@@ -132,6 +178,8 @@ class AgreementAdmin(admin.ModelAdmin):
         chosen = request.resolver_match and request.resolver_match.url_name == "autocomplete"
         if chosen:
             queryset = queryset.filter(revises=None)
+        # No text column can hold it, and one of the databases fails on it.
+        search_term = search_term.replace("\0", "")
         if not search_term.strip():
             return queryset, False
         if chosen:

@@ -3,16 +3,16 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.http import HttpRequest
 
 from ..changes import Difference, DifferenceKind, differences
 from ..exports import record
 from ..history import names_in
 from ..models.columns import Line
+from .saving import CarefulAdmin, HeldForm
 
 
-class LoggedForm(forms.ModelForm):
+class LoggedForm(HeldForm):
     """The fields of the noun, and why they are changed."""
 
     reason = forms.CharField(
@@ -24,7 +24,7 @@ class LoggedForm(forms.ModelForm):
     )
 
 
-class LoggedAdmin(admin.ModelAdmin):
+class LoggedAdmin(CarefulAdmin):
     """Keeps in Django's log what each field said before and after, with person, time and reason.
 
     These nouns are in no agreement's revision: a record refers to them by a key that never

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.db.models import QuerySet
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
 from ..models import (
@@ -19,7 +18,16 @@ from ..models import (
     Signatory,
     Source,
 )
-from ..models.columns import Line, Prose
+from ..models.columns import Jurisdiction, Line, Prose
+from .forms import (
+    SOURCE_HELP,
+    FoundSelect,
+    FoundSelectMultiple,
+    JurisdictionFormField,
+    RowForm,
+    RowFormSet,
+    SourceNumberField,
+)
 
 #: A sentence needs three lines, a title the width.
 ROOM_TO_TYPE: dict[Any, dict[str, Any]] = {
@@ -28,121 +36,202 @@ ROOM_TO_TYPE: dict[Any, dict[str, Any]] = {
 }
 
 
-class Rows(admin.StackedInline):
-    """The rows of an agreement. Stacked, because a tabular inline has no labels."""
+class Typed(admin.options.BaseModelAdmin):
+    """What is typed rather than chosen from a long list: countries, agencies, sources."""
 
     formfield_overrides = ROOM_TO_TYPE
+
+    def formfield_for_choice_field(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if isinstance(db_field, Jurisdiction):
+            return JurisdictionFormField(
+                label=db_field.verbose_name.capitalize(),
+                required=not db_field.blank,
+                help_text=f"{db_field.help_text} Type its name or code.".strip(),
+            )
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.related_model is Source:
+            return SourceNumberField(
+                label=db_field.verbose_name.capitalize(), required=False, help_text=SOURCE_HELP
+            )
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = FoundSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = FoundSelectMultiple(db_field, self.admin_site)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
+class Rows(Typed, admin.StackedInline):
+    """The rows of an agreement. Stacked, because a tabular inline has no labels."""
+
+    form: Any = RowForm
+    formset: Any = RowFormSet
     extra = 0
     show_change_link = False
+    #: What the rows show of others, so that a form of many rows asks no more than one of few.
+    shown: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With all that a row names, so that a form takes no query more for each row."""
-        noun, parent = self.model._meta, self.parent_model._meta.model_name
-        one = [f.name for f in noun.fields if f.many_to_one and f.name != parent]
-        many = [f.name for f in noun.many_to_many]
-        rows = super().get_queryset(request).prefetch_related(*many)
-        return rows.select_related(*one) if one else rows
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return (
+            super().get_queryset(request).select_related(*self.shown).prefetch_related(*self.listed)
+        )
 
 
-class SourcedFormSet(BaseInlineFormSet):
-    """Refuses what only the whole form can see."""
-
+class RelationFormSet(RowFormSet):
     def clean(self) -> None:
-        """A row may not rest on a source that the same form deletes, nor repeat a relation."""
+        """A relation is stated once."""
         super().clean()
-        count = str(self.data.get("sources-TOTAL_FORMS", ""))
-        numbers = range(min(int(count), 1000)) if count.isdecimal() else range(0)
-        going = {
-            self.data.get(f"sources-{n}-id")
-            for n in numbers
-            if self.data.get(f"sources-{n}-DELETE")
-        }
         seen = set()
         for form in self.forms:
             row = getattr(form, "cleaned_data", None)
             if not row or row.get("DELETE"):
                 continue
-            for name in ("source", "reported_source"):
-                if row.get(name) and str(row[name].pk) in going:
-                    form.add_error(name, "This source is being deleted.")
-            if self.model is Relation:
-                relation = (row.get("kind"), row.get("target"), row.get("target_title"))
-                if relation in seen:
-                    form.add_error(None, "This relation is already recorded.")
-                seen.add(relation)
-
-
-class SourcedRows(Rows):
-    """Rows that rest on a source: only this agreement's own sources are offered."""
-
-    formset = SourcedFormSet
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        self.agreement = obj
-        return super().get_formset(request, obj, **kwargs)
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.related_model is Source:
-            own = {"agreement": self.agreement} if self.agreement else {"pk__in": []}
-            kwargs["queryset"] = Source.objects.filter(**own)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+            relation = (row.get("kind"), row.get("target"), row.get("target_title"))
+            if relation in seen:
+                form.add_error(None, "This relation is already recorded.")
+            seen.add(relation)
 
 
 class SourceRows(Rows):
     model = Source
     ordering = ["number"]
     readonly_fields = ["checked_at", "check_result"]
+    fields = [
+        "number",
+        "kind",
+        "publisher",
+        "title",
+        "language",
+        "url",
+        "published_on",
+        "retrieved_on",
+        "archive_url",
+        "file",
+        "checked_at",
+        "check_result",
+    ]
 
 
 class ParticipationRows(Rows):
     model = Participation
     autocomplete_fields = ["agency"]
+    shown = ("agency",)
     verbose_name = "participant"
     verbose_name_plural = "participants"
+    # The place in the order last: left empty, it is the next.
+    fields = [
+        "agency",
+        "role",
+        "role_stated",
+        "name_as_signed",
+        "signed_on",
+        "signing_act",
+        "joined_on",
+        "left_on",
+        "note",
+        "position",
+    ]
 
 
 class SignatoryRows(Rows):
     model = Signatory
     autocomplete_fields = ["agency"]
-
-
-class ProvisionRows(SourcedRows):
-    model = Provision
-    autocomplete_fields = ["area", "products", "relying", "reference"]
+    shown = ("agency",)
     fields = [
+        "capacity",
+        "honorific",
+        "name",
+        "post",
+        "agency",
+        "acted_for",
+        "note",
         "position",
+    ]
+
+
+class ProvisionForm(RowForm):
+    """What is said about one area; sentences of one announcement rest on one source."""
+
+    inherits_source = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "source" in self.fields:
+            self.fields[
+                "source"
+            ].help_text = (
+                f"{SOURCE_HELP} Left empty in a new row, that of the row above; 0 for none."
+            )
+
+
+class ProvisionRows(Rows):
+    model = Provision
+    form = ProvisionForm
+    autocomplete_fields = ["area", "products", "relying", "reference"]
+    shown = ("area", "source", "relying", "reference")
+    listed = ("products",)
+    fields = [
         "area",
         "depth",
         "commitment",
         "products",
         "statement",
+        "source",
+        "locator",
         "condition",
         "direction",
         "relying",
         "reference",
-        "source",
-        "locator",
+        "position",
     ]
 
 
-class MilestoneRows(SourcedRows):
+class MilestoneRows(Rows):
     model = Milestone
+    shown = ("source",)
+    fields = ["kind", "date", "until", "note", "source", "locator"]
 
 
-class RelationRows(SourcedRows):
+class RelationRows(Rows):
     model = Relation
+    formset = RelationFormSet
     fk_name = "agreement"
     autocomplete_fields = ["target"]
+    shown = ("target", "source")
+    fields = ["kind", "target", "target_title", "note", "source", "locator"]
 
 
-class OutcomeRows(SourcedRows):
+class OutcomeRows(Rows):
     model = Outcome
+    shown = ("source", "reported_source")
     autocomplete_fields = ["products"]
+    listed = ("products",)
+    fields = [
+        "statement",
+        "qualifier",
+        "figure",
+        "unit",
+        "stage",
+        "products",
+        "source",
+        "locator",
+        "reported",
+        "reported_on",
+        "reported_source",
+        "position",
+    ]
 
 
-class EvidenceRows(SourcedRows):
+class EvidenceRows(Rows):
     model = Evidence
+    shown = ("source",)
     verbose_name = "piece of evidence"
+    fields = ["topic", "statement", "verbatim", "source", "locator"]
 
 
 class FormerSlugRows(Rows):

@@ -1,0 +1,585 @@
+"""Saving in the staff desk: nobody overwrites anybody, nothing is saved twice, nothing typed is
+lost, and what is odd is asked about first.
+
+Django saves a form that is valid. These forms can besides be *held*: nothing is written and the
+page comes back with what was typed, because a colleague saved meanwhile, because something is odd
+and has not been confirmed, because the session had ended, or because the record is gone.
+"""
+
+import hashlib
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import unquote
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
+from django.forms.utils import ErrorDict
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst, slugify
+
+from ..exports import record
+from ..oddities import Oddity, digest
+from .forms import RowFormSet, labels_of, widget_of
+from .kept import author_mark, keeps_typed, take
+from .posted import Row, in_order, put_rows, rows_of
+from .rows import Typed
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the list at the head of a form that was not saved."""
+
+    target: str
+    label: str
+    text: str = ""
+    theirs: str = ""
+    other: Any = None
+
+
+@dataclass
+class Conflict:
+    """What was saved by somebody else while this form was open."""
+
+    #: Empty where no history tells.
+    by: str = ""
+    at: Any = None
+    #: Whether the form did not say, or said wrongly, which version it showed.
+    unknown: bool = False
+    #: The rows that they added, by the prefix of their kind.
+    added: dict[str, set[int]] = field(default_factory=dict)
+    differences: list[Line] = field(default_factory=list)
+
+
+@dataclass
+class Saving:
+    """One request to a form, on its way."""
+
+    #: The version that the page carries on.
+    version: str = ""
+    submission: str = ""
+    #: The one-time token and what was typed in one word, as it is stored with the record.
+    stored_submission: str | None = None
+    conflict: Conflict | None = None
+    oddities: list[Oddity] = field(default_factory=list)
+    restored: bool = False
+    gone: bool = False
+    files: bool = False
+    formsets: list[Any] = field(default_factory=list)
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing may be written this time."""
+        return bool(self.conflict or self.oddities or self.restored or self.gone)
+
+    @property
+    def digest(self) -> str:
+        """What ticking the box confirms."""
+        return digest(self.oddities)
+
+    @property
+    def odd_lines(self) -> list[Line]:
+        """The points to confirm, each with a link to its field and to the other record."""
+        return [
+            Line(f"id_{odd.place}" if odd.place else "", odd.sentence, other=odd.other)
+            for odd in self.oddities
+        ]
+
+
+class AlreadySaved(Exception):
+    """This very form has been saved: it was sent twice."""
+
+    def __init__(self, saved: Any) -> None:
+        super().__init__(saved)
+        self.saved = saved
+
+
+class AskFirst(Exception):
+    """The form is valid, and something in it is odd that has not been confirmed."""
+
+    def __init__(self, found: list[Oddity]) -> None:
+        super().__init__(found)
+        self.found = found
+
+
+class HeldForm(forms.ModelForm):
+    """A form that is not saved while it is held, without being told to hold an error."""
+
+    held = False
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and not self.held
+
+
+class CarefulAdmin(Typed, admin.ModelAdmin):
+    """A form of the desk. What is saved is what its author saw."""
+
+    form: Any = HeldForm
+    #: Names of field groups and prefixes of rows in the order of an announcement; others follow.
+    reading_order: ClassVar[list[str]] = []
+
+    class Media:
+        js = ["agreements/desk.js"]
+
+    def get_urls(self) -> list[Any]:
+        urls = super().get_urls()
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        for address in urls:
+            if address.name in (f"{name}_add", f"{name}_change"):
+                address.callback = keeps_typed(address.callback)
+        return urls
+
+    # --- what the kinds of records differ in ---
+
+    def version_of(self, obj: Any) -> str:
+        """The version of a record that has no column for it: a digest of its content."""
+        fresh = self.model._default_manager.get(pk=obj.pk)
+        return hashlib.sha256(repr(record(fresh)).encode()).hexdigest()
+
+    def last_change(self, obj: Any) -> tuple[str, Any]:
+        """Who saved it last and when; empty where nobody knows."""
+        kind = ContentType.objects.get_for_model(obj)
+        entries = LogEntry.objects.filter(content_type=kind, object_id=str(obj.pk))
+        entry = entries.select_related("user").order_by("-action_time", "-pk").first()
+        return (entry.user.get_username(), entry.action_time) if entry else ("", None)
+
+    def find_submission(self, stored: str) -> Any:
+        """The record that this form has made, if it has been sent before."""
+        return None
+
+    def odd(self, obj: Any, rows: dict[str, list[tuple[str, Any]]]) -> list[Oddity]:
+        """What is odd in a valid form and was not in what is stored."""
+        return []
+
+    # --- the way of a request ---
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        """The form. A POST that may not be saved comes back with what was typed."""
+        show: Callable[[], Any] = partial(
+            super().changeform_view, request, object_id, form_url, extra_context
+        )
+        saving = self._begin(request)
+        if request.method != "POST":
+            typed = take(request)
+            if typed is None or not self._may_save(request, object_id):
+                return show()
+            # Shown as if it had just been posted. Held, so nothing is written; and the check
+            # against forged requests was made when it was.
+            self._read(request, saving, typed)
+            request.method = "POST"
+            saving.restored = True
+            try:
+                return show()
+            finally:
+                request.method = "GET"
+        self._read(request, saving, request.POST)
+        try:
+            response = show()
+            # Not saved, perhaps because the same form was, in the same moment.
+            made = None if response.status_code == 302 else self._made_before(object_id, saving)
+        except AlreadySaved as before:
+            return self._answer_again(request, before.saved, object_id)
+        except AskFirst as ask:
+            saving.oddities = ask.found
+            made = self._made_before(object_id, saving)
+            response = None if made else show()
+        except IntegrityError:
+            # Another form took a unique value meanwhile; this time that is an error of its field.
+            made = self._made_before(object_id, saving)
+            response = None if made else show()
+        if made:
+            return self._answer_again(request, made, object_id)
+        conflict = saving.conflict
+        if conflict and not conflict.differences and not conflict.unknown:
+            # What they saved is what was typed.
+            told = response.context_data if isinstance(response, TemplateResponse) else None
+            if told and not told["errors"] and object_id is not None:
+                saved = super().get_object(request, unquote(object_id))
+                return self._answer_again(request, saved, object_id)
+        return response
+
+    def _begin(self, request: HttpRequest) -> Saving:
+        saving = Saving(submission=str(uuid.uuid4()))
+        request.saving = saving  # type: ignore[attr-defined]
+        return saving
+
+    def _read(self, request: HttpRequest, saving: Saving, typed: QueryDict) -> None:
+        """Take what was typed and its one-time token."""
+        # The files are read before the values are replaced: reading them reads both.
+        saving.files = bool(request.FILES)
+        request.POST = typed.copy()  # type: ignore[assignment]
+        token = request.POST.get("submission", "")
+        if re.fullmatch(r"[0-9a-f-]{36}", token, re.ASCII):
+            saving.submission = token
+            # The same form sent twice is one submission; sent again with other values, it is not.
+            told = sorted(
+                (name, values)
+                for name, values in request.POST.lists()
+                if name != "csrfmiddlewaretoken" and not name.startswith("_")
+            )
+            saving.stored_submission = str(uuid.uuid5(uuid.NAMESPACE_OID, repr((token, told))))
+
+    def _made_before(self, object_id: str | None, saving: Saving) -> Any:
+        if object_id is not None or not saving.stored_submission:
+            return None
+        return self.find_submission(saving.stored_submission)
+
+    def _may_save(self, request: HttpRequest, object_id: str | None) -> bool:
+        if object_id is None:
+            return self.has_add_permission(request)
+        obj = super().get_object(request, unquote(object_id))
+        if obj is None:
+            return self.has_add_permission(request)
+        return self.has_change_permission(request, obj)
+
+    def _answer_again(self, request: HttpRequest, saved: Any, object_id: str | None) -> Any:
+        """The answer that the first of two equal submissions got."""
+        if object_id is None:
+            if not self.has_add_permission(request):
+                raise PermissionDenied
+            return self.response_add(request, saved)
+        if not self.has_change_permission(request, saved):
+            raise PermissionDenied
+        return self.response_change(request, saved)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """The record; for a form that was sent, locked and compared with what its author saw."""
+        saving: Saving | None = getattr(request, "saving", None)
+        if saving is None or request.method != "POST":
+            return super().get_object(request, object_id, from_field)
+        self._lock(object_id)
+        obj = super().get_object(request, object_id, from_field)
+        if obj is None or not self.has_change_permission(request, obj):
+            return obj
+        if saving.stored_submission and saving.stored_submission == getattr(
+            obj, "submission", None
+        ):
+            raise AlreadySaved(obj)
+        self._compare(request, obj, saving)
+        return obj
+
+    def _lock(self, object_id: str) -> None:
+        """Let no other form save this record until the transaction ends."""
+        try:
+            key = self.model._meta.pk.to_python(object_id)
+        except ValidationError:
+            return
+        rows = self.model._default_manager.select_for_update().filter(pk=key)
+        rows.order_by().values_list("pk", flat=True).first()
+
+    def _compare(self, request: HttpRequest, obj: Any, saving: Saving) -> None:
+        """Notice what was saved since the form was opened, and take in the rows it cannot show."""
+        if saving.conflict:
+            return
+        saving.version = self.version_of(obj)
+        stated = request.POST.get("lock_version", "")
+        gone, sources = 0, None
+        if stated != saving.version:
+            by, at = self.last_change(obj)
+            saving.conflict = Conflict(by, at, unknown=not self._could_be_version(stated, obj))
+        for prefix, inline, formset_class in self._kinds_of_rows(request, obj):
+            if not inline.has_change_permission(request, obj):
+                continue
+            shown = formset_class(
+                instance=obj, prefix=prefix, queryset=inline.get_queryset(request)
+            )
+            # The rows of sources come first; the others are shown by their numbers.
+            sources = shown if prefix == "sources" else sources
+            shown.sources = sources
+            stored = [row.pk for row in shown.get_queryset()]
+            rows = rows_of(request.POST, prefix)
+            theirs: dict[int, Row] = {}
+            if saving.conflict:
+                seen = {"".join(row.get("id", [""])) for row in rows}
+                added = [form for form in shown.initial_forms if str(form.instance.pk) not in seen]
+                theirs = {form.instance.pk: _as_posted(form) for form in added}
+                saving.conflict.added[prefix] = set(theirs)
+            kept, new, lost = in_order(rows, stored, theirs)
+            gone += lost
+            put_rows(request.POST, prefix, kept, new)
+        if gone and saving.conflict is None:
+            saving.conflict = Conflict(unknown=True)
+
+    def _could_be_version(self, stated: str, obj: Any) -> bool:
+        """Whether a form that was opened earlier can have carried this version."""
+        return bool(re.fullmatch(r"[0-9a-f]{64}", stated, re.ASCII))
+
+    def _kinds_of_rows(self, request: HttpRequest, obj: Any) -> Iterator[tuple[str, Any, Any]]:
+        for inline in self.get_inline_instances(request, obj):
+            formset_class: Any = inline.get_formset(request, obj)
+            yield formset_class.get_default_prefix(), inline, formset_class
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> Any:
+        """A record that was deleted meanwhile: what was typed is offered as a new one."""
+        saving: Saving | None = getattr(request, "saving", None)
+        numeric = object_id.isdecimal()
+        if not saving or request.method != "POST" or not numeric or saving.gone:
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
+        if not self.has_add_permission(request):
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
+        saving.gone = True
+        add = f"admin:{opts.app_label}_{opts.model_name}_add"
+        return self._changeform_view(  # type: ignore[attr-defined]
+            request, None, reverse(add, current_app=self.admin_site.name), None
+        )
+
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        made: Any = super().get_form(request, obj, change=change, **kwargs)
+        saving: Saving | None = getattr(request, "saving", None)
+        if saving is None or request.method != "POST":
+            return made
+        if obj is None:
+            # Nothing is stored: all rows are new, whatever the form states.
+            for prefix, _, formset_class in self._kinds_of_rows(request, None):
+                parent = formset_class.fk.name
+                _, new, _ = in_order(rows_of(request.POST, prefix), (), {})
+                for row in new:
+                    row.pop(parent, None)
+                put_rows(request.POST, prefix, [], new)
+        made.held = saving.held
+        return made
+
+    def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:
+        formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
+        sources = next((rows for rows in formsets if rows.prefix == "sources"), None)
+        for rows in formsets:
+            if isinstance(rows, RowFormSet):
+                rows.sources = sources
+        if saving := getattr(request, "saving", None):
+            saving.formsets = formsets
+        return formsets, inlines
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Everything is valid: ask about what is odd, once, then save. Raises AskFirst."""
+        saving: Saving | None = getattr(request, "saving", None)
+        if saving:
+            found = self.odd(obj, _typed_rows(saving.formsets))
+            if found and request.POST.get("confirmed") != digest(found):
+                raise AskFirst(found)
+            self.mark(obj, saving)
+        super().save_model(request, obj, form, change)
+
+    def mark(self, obj: Any, saving: Saving) -> None:
+        """Remember which form is being saved, where there is a column for it."""
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        """To go on editing is to go on where one was."""
+        response = super().response_change(request, obj)
+        place = request.POST.get("place", "")
+        if "_continue" in request.POST and re.fullmatch(r"section-[a-z0-9_-]{1,60}", place):
+            return self._at(response, place)
+        return response
+
+    @staticmethod
+    def _at(response: HttpResponseBase, place: str) -> HttpResponseBase:
+        if isinstance(response, HttpResponseRedirect):
+            response["Location"] = f"{response.url}#{place}"
+        return response
+
+    # --- the page ---
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> Any:
+        """The page, with the head that says why it was not saved."""
+        saving: Saving = getattr(request, "saving", None) or self._begin(request)
+        form, formsets = context["adminform"].form, context["inline_admin_formsets"]
+        if obj is not None and obj.pk and not saving.version:
+            saving.version = self.version_of(obj)
+        _label(form, [each.formset for each in formsets], with_initial=bool(saving.conflict))
+        if saving.conflict:
+            saving.conflict.differences = list(
+                _differences(form, [each.formset for each in formsets], saving.conflict)
+            )
+        context |= {
+            "saving": saving,
+            "author": author_mark(request.user),
+            "error_lines": list(_error_lines(form, [each.formset for each in formsets])),
+            "sections": self._sections(context["adminform"], formsets),
+            "place": request.POST.get("place", "") if request.method == "POST" else "",
+        }
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _sections(self, adminform: Any, formsets: list[Any]) -> list[dict[str, Any]]:
+        sections = [
+            {
+                "key": group.name or "",
+                "id": f"section-{slugify(group.name or 'head')}",
+                "name": group.name or capfirst(self.opts.verbose_name),
+                "group": group,
+                "number": number,
+            }
+            for number, group in enumerate(adminform)
+        ] + [
+            {
+                "key": each.formset.prefix,
+                "id": f"section-{each.formset.prefix}",
+                "name": capfirst(each.opts.verbose_name_plural),
+                "rows": each,
+            }
+            for each in formsets
+        ]
+        order = {key: number for number, key in enumerate(self.reading_order)}
+        return sorted(sections, key=lambda section: order.get(section["key"], len(order)))
+
+
+def _typed_rows(formsets: list[Any]) -> dict[str, list[tuple[str, Any]]]:
+    """The rows that will stand after the save, each with its place in the form."""
+    rows: dict[str, list[tuple[str, Any]]] = {}
+    for formset in formsets:
+        rows[formset.prefix] = [
+            (form.prefix, form.instance)
+            for form in formset.forms
+            if (form.instance.pk or form.has_changed())
+            and not getattr(form, "cleaned_data", {}).get("DELETE")
+        ]
+    return rows
+
+
+def _as_posted(form: Any) -> Row:
+    """The values that a form would post if it were sent as it is shown."""
+    row: Row = {}
+    for bound in form:
+        value, widget = bound.value(), widget_of(bound.field)
+        if isinstance(widget, forms.CheckboxInput):
+            if value:
+                row[bound.name] = ["on"]
+        elif isinstance(value, list | tuple):
+            row[bound.name] = [str(getattr(each, "pk", each)) for each in value]
+        elif not isinstance(bound.field, forms.FileField):
+            # A select's own format is a list of what is chosen.
+            text = value if isinstance(widget, forms.Select) else widget.format_value(value)
+            row[bound.name] = ["" if text is None else str(getattr(text, "pk", text))]
+    return row
+
+
+def _forms(form: Any, formsets: list[Any], empty: bool = False) -> Iterator[Any]:
+    yield form
+    for formset in formsets:
+        yield from formset.forms
+        if empty:
+            yield formset.empty_form
+
+
+def _label(form: Any, formsets: list[Any], *, with_initial: bool) -> None:
+    """Look up what is chosen anywhere in the form, one query for each kind of thing."""
+    wanted: dict[Any, set[str]] = defaultdict(set)
+    widgets: list[tuple[Any, Any]] = []
+    for each in _forms(form, formsets):
+        for name, typed_field in each.fields.items():
+            widget = widget_of(typed_field)
+            if not hasattr(widget, "labels"):
+                continue
+            model = widget.field.related_model
+            widgets.append((model, widget))
+            values = [each[name].value()]
+            if with_initial:
+                values.append(each.get_initial_for_field(typed_field, name))
+            wanted[model] |= {key for value in values for key in _keys(value)}
+    labels = {model: labels_of(model, keys) for model, keys in wanted.items()}
+    for model, widget in widgets:
+        widget.labels = labels[model]
+
+
+def _keys(value: Any) -> list[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(getattr(each, "pk", each)) for each in values if each not in (None, "")]
+
+
+def _error_lines(form: Any, formsets: list[Any]) -> Iterator[Line]:
+    """Every error with a link to its place."""
+    yield from _errors_of(form, form.errors if form.is_bound else ErrorDict(), "", "")
+    for formset in formsets:
+        if not formset.is_bound:
+            continue
+        noun = capfirst(formset.model._meta.verbose_name)
+        for message in formset.non_form_errors():
+            yield Line(f"{formset.prefix}-group", noun, str(message))
+        for number, row in enumerate(formset.forms, start=1):
+            yield from _errors_of(row, row.errors, row.prefix, f"{noun} {number}")
+
+
+def _errors_of(form: Any, errors: Any, row: str, noun: str) -> Iterator[Line]:
+    for name, messages in errors.items():
+        label = form.fields[name].label if name in form.fields else ""
+        target = form[name].id_for_label or f"id_{form.add_prefix(name)}" if label else row
+        for message in messages:
+            yield Line(target, ": ".join(filter(None, (noun, str(label or "")))), str(message))
+
+
+def _differences(form: Any, formsets: list[Any], conflict: Conflict) -> Iterator[Line]:
+    """Where what was typed differs from what is stored now."""
+    yield from _changed(form, "")
+    for formset in formsets:
+        noun = capfirst(formset.model._meta.verbose_name)
+        for number, row in enumerate(formset.forms, start=1):
+            label = f"{noun} {number}"
+            if formset.data.get(f"{row.prefix}-gone"):
+                yield Line(row.prefix, label, _summary(row), "deleted")
+            elif row.instance.pk in conflict.added.get(formset.prefix, ()):
+                yield Line(row.prefix, label, "not there", f"added: {row.instance}")
+            elif formset.data.get(f"{row.prefix}-DELETE"):
+                yield Line(row.prefix, label, "to be deleted", str(row.instance))
+            elif number > formset.initial_form_count():
+                if row.has_changed():
+                    yield Line(row.prefix, label, _summary(row), "not there")
+            else:
+                yield from _changed(row, f"{label}, ")
+
+
+def _changed(form: Any, before: str) -> Iterator[Line]:
+    for name in form.changed_data:
+        bound = form[name]
+        initial = form.get_initial_for_field(bound.field, name)
+        yield Line(
+            bound.id_for_label or f"id_{form.add_prefix(name)}",
+            f"{before}{bound.label}",
+            _shown(bound, bound.value()),
+            _shown(bound, bound.field.prepare_value(initial)),
+        )
+
+
+def _summary(form: Any) -> str:
+    """A typed row in a line."""
+    told = (_shown(form[name], form[name].value()) for name in form.changed_data)
+    return "; ".join(text for text in told if text != "empty")
+
+
+def _shown(bound: Any, value: Any) -> str:
+    """A value as a reader knows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    widget = widget_of(bound.field)
+    if hasattr(widget, "labels"):
+        labels = widget.labels or {}
+        text = ", ".join(labels.get(key, key) for key in _keys(value))
+    elif isinstance(bound.field, forms.ChoiceField):
+        choices: Any = bound.field.choices
+        text = str(dict(choices).get(value, value or ""))
+    else:
+        text = "" if value is None else str(value)
+    return text or "empty"

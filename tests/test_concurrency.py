@@ -1,0 +1,98 @@
+"""Several people save at the same moment: none fails, none is lost, nobody overwrites anybody."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connections
+from django.test import Client
+
+from agreements.history import record_change
+from agreements.models import Agreement
+from tests import make
+from tests.test_admin import ADD, record
+from tests.test_desk_forms import as_shown, change_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def editors(db):
+    """Eight people, each with a browser."""
+    clients = []
+    for number in range(8):
+        user = get_user_model().objects.create_superuser(f"editor-{number}")
+        client = Client(raise_request_exception=False)
+        client.force_login(user)
+        clients.append(client)
+    return clients
+
+
+def at_once(posts):
+    """The answers to these posts, sent by threads that start together."""
+    together = Barrier(len(posts))
+
+    def send(post):
+        client, address, data = post
+        together.wait()
+        try:
+            return client.post(address, data)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(posts)) as pool:
+        return list(pool.map(send, posts))
+
+
+def drafts(count):
+    made = [make.agreement(state="draft", title=f"Made-up draft {n}") for n in range(count)]
+    record_change([each.pk for each in made], reason="Made for a test", name="test")
+    return made
+
+
+def test_eight_editors_save_eight_records_and_none_is_lost(editors):
+    made = drafts(8)
+    posts = []
+    for number, (editor, draft) in enumerate(zip(editors, made, strict=True)):
+        data = as_shown(editor.get(change_of(draft))) | {"signed_city": f"City {number}"}
+        posts.append((editor, change_of(draft), data))
+    answers = at_once(posts)
+    assert [answer.status_code for answer in answers] == [302] * 8
+    for number, draft in enumerate(made):
+        draft.refresh_from_db()
+        assert (draft.signed_city, draft.lock_version) == (f"City {number}", 2)
+        assert draft.revisions.count() == 2
+
+
+def test_of_those_who_save_one_record_at_once_exactly_one_wins(editors):
+    (draft,) = drafts(1)
+    posts = []
+    for number, editor in enumerate(editors[:3]):
+        data = as_shown(editor.get(change_of(draft))) | {"signed_city": f"City {number}"}
+        posts.append((editor, change_of(draft), data))
+    answers = at_once(posts)
+    assert Counter(answer.status_code for answer in answers) == {302: 1, 200: 2}
+    winner = next(n for n, answer in enumerate(answers) if answer.status_code == 302)
+    for answer in answers:
+        if answer.status_code == 200:
+            conflict = answer.context["saving"].conflict
+            assert conflict.by == f"editor-{winner}"
+            assert conflict.differences[0].theirs == f"City {winner}"
+    draft.refresh_from_db()
+    assert (draft.signed_city, draft.lock_version) == (f"City {winner}", 2)
+
+
+def test_a_form_sent_several_times_at_once_adds_one_record(editors):
+    editor = editors[0]
+    data = record(submission=as_shown(editor.get(ADD))["submission"])
+    copies = []
+    for _ in range(4):
+        copy = Client(raise_request_exception=False)
+        copy.cookies = editor.cookies
+        copies.append((copy, ADD, data))
+    answers = at_once(copies)
+    assert [answer.status_code for answer in answers] == [302] * 4
+    assert len({answer["Location"] for answer in answers}) == 1
+    assert Agreement.objects.filter(title="Made-up memorandum").count() == 1

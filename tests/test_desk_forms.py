@@ -1,0 +1,685 @@
+"""Entry at the desk: nobody overwrites anybody, nothing is saved twice, nothing typed is lost."""
+
+import re
+import uuid
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from agreements.admin.posted import in_order
+from agreements.history import record_change
+from agreements.models import (
+    Agency,
+    Agreement,
+    CooperationArea,
+    Participation,
+    Provision,
+    Revision,
+)
+from tests import make
+from tests.test_admin import ADD, errors_of, record, rows
+
+pytestmark = pytest.mark.django_db
+
+
+def change_of(made):
+    return f"/admin/agreements/{type(made)._meta.model_name}/{made.pk}/change/"
+
+
+def as_shown(response):
+    """What a browser would post back from this page: the values of its forms and marks."""
+    data = {}
+    context = response.context
+    form = context["adminform"].form
+    formsets = [each.formset for each in context["inline_admin_formsets"]]
+    for each in [form, *(f for formset in formsets for f in formset.forms)]:
+        for bound in each:
+            value = bound.value()
+            if bound.field.__class__.__name__ == "BooleanField":
+                if value:
+                    data[bound.html_name] = "on"
+            elif isinstance(value, list | tuple):
+                data[bound.html_name] = [str(getattr(one, "pk", one)) for one in value]
+            elif bound.field.__class__.__name__ != "FileField":
+                data[bound.html_name] = "" if value is None else str(getattr(value, "pk", value))
+    for formset in formsets:
+        data[f"{formset.prefix}-TOTAL_FORMS"] = len(formset.forms)
+        data[f"{formset.prefix}-INITIAL_FORMS"] = formset.initial_form_count()
+    html = response.content.decode()
+    for name in ("lock_version", "submission", "typed_by"):
+        data[name] = re.search(rf'name="{name}" value="([^"]*)"', html)[1]
+    return data
+
+
+def saving(response):
+    assert response.status_code == 200, response.status_code
+    return response.context["saving"]
+
+
+def table(response):
+    return {line.label: (line.text, line.theirs) for line in saving(response).conflict.differences}
+
+
+@pytest.fixture
+def draft(db):
+    made = make.agreement(state="draft", signed_city="Tokyo", title="Made-up arrangement")
+    source = make.source(made)
+    make.provision(made, position=1, source=source)
+    record_change([made.pk], reason="Made for a test", name="test")
+    made.refresh_from_db()
+    return made
+
+
+@pytest.fixture
+def colleague(db):
+    """Another editor, with a browser of their own."""
+    user = get_user_model().objects.create_user("colleague", is_staff=True)
+    user.groups.add(Group.objects.get(name="editor"))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+# --- nobody overwrites anybody ---
+
+
+def test_a_form_saved_as_it_was_shown_changes_nothing(admin_client, draft):
+    before = Revision.objects.count()
+    data = as_shown(admin_client.get(change_of(draft)))
+    assert admin_client.post(change_of(draft), data).status_code == 302
+    assert Revision.objects.count() == before
+
+
+def test_every_shipped_record_can_be_saved_as_it_is_shown(admin_client):
+    """Whatever the form leaves out or writes in another way would show as a revision."""
+    before = Revision.objects.count()
+    slugs = (
+        "hsa-mhlw-moc-2026",
+        "project-orbis",
+        "fda-swissmedic-mra-2023",
+        "thai-fda-tga-mou-2021",
+    )
+    for made in Agreement.objects.filter(slug__in=slugs):
+        response = admin_client.get(change_of(made))
+        answer = admin_client.post(change_of(made), as_shown(response))
+        assert answer.status_code == 302, (made, errors_of(answer), saving(answer).oddities)
+    assert Revision.objects.count() == before
+
+
+def test_who_saves_second_sees_both_and_overwrites_nothing(admin_client, colleague, draft):
+    mine = as_shown(admin_client.get(change_of(draft)))
+    theirs = as_shown(colleague.get(change_of(draft))) | {"signed_city": "Osaka"}
+    assert colleague.post(change_of(draft), theirs).status_code == 302
+    response = admin_client.post(change_of(draft), mine | {"signed_city": "Kyoto"})
+    assert saving(response).conflict.by == "colleague"
+    assert table(response) == {"City of signature": ("Kyoto", "Osaka")}
+    html = response.content.decode()
+    assert "colleague saved this record" in " ".join(html.split())
+    assert 'value="Kyoto"' in html
+    draft.refresh_from_db()
+    assert draft.signed_city == "Osaka"
+    # Saving what is now seen is deliberate.
+    assert admin_client.post(change_of(draft), as_shown(response)).status_code == 302
+    draft.refresh_from_db()
+    assert draft.signed_city == "Kyoto"
+
+
+def test_rows_a_colleague_added_and_deleted_are_told_and_the_form_holds_both(
+    admin_client, colleague, draft
+):
+    mine = as_shown(admin_client.get(change_of(draft)))
+    theirs = as_shown(colleague.get(change_of(draft)))
+    theirs |= {"provisions-0-DELETE": "on", "provisions-TOTAL_FORMS": 2}
+    area = CooperationArea.objects.get(code="joint-programmes")
+    theirs |= {
+        "provisions-1-area": area.pk,
+        "provisions-1-depth": "work_sharing",
+        "provisions-1-commitment": "agreed",
+        "provisions-1-direction": "mutual",
+        "provisions-1-statement": "They added this.",
+        "provisions-1-source": "1",
+    }
+    answer = colleague.post(change_of(draft), theirs)
+    assert answer.status_code == 302, errors_of(answer)
+    response = admin_client.post(change_of(draft), mine | {"provisions-0-statement": "I keep it."})
+    told = table(response)
+    assert told["Provision 1"][0] == "not there"
+    assert told["Provision 1"][1].startswith("added: Joint international programmes")
+    assert told["Provision 2"][1] == "deleted"
+    again = admin_client.post(change_of(draft), as_shown(response))
+    assert again.status_code == 302, errors_of(again)
+    statements = set(draft.provisions.values_list("statement", flat=True))
+    assert statements == {"They added this.", "I keep it."}
+
+
+@pytest.mark.parametrize("stated", [None, "", "banana", "-1", "999999", "9" * 400, "0\x00", "１"])
+def test_a_form_that_does_not_say_its_version_is_never_saved(admin_client, draft, stated):
+    data = as_shown(admin_client.get(change_of(draft))) | {"title": "Forged"}
+    del data["lock_version"]
+    if stated is not None:
+        data["lock_version"] = stated
+    response = admin_client.post(change_of(draft), data)
+    assert saving(response).conflict.unknown
+    assert "did not say which version" in response.content.decode()
+    draft.refresh_from_db()
+    assert draft.title == "Made-up arrangement"
+
+
+def test_what_two_people_typed_alike_is_no_conflict(admin_client, colleague, draft):
+    mine = as_shown(admin_client.get(change_of(draft))) | {"signed_city": "Osaka"}
+    theirs = as_shown(colleague.get(change_of(draft))) | {"signed_city": "Osaka"}
+    assert colleague.post(change_of(draft), theirs).status_code == 302
+    count = Revision.objects.count()
+    assert admin_client.post(change_of(draft), mine).status_code == 302
+    assert Revision.objects.count() == count
+
+
+def test_what_was_typed_into_a_record_that_is_gone_is_offered_as_a_new_one(admin_client, draft):
+    data = as_shown(admin_client.get(change_of(draft))) | {"title": "Typed for nothing?"}
+    address = change_of(draft)
+    Agreement.objects.filter(pk=draft.pk).delete()
+    response = admin_client.post(address, data)
+    assert saving(response).gone
+    html = response.content.decode()
+    assert 'value="Typed for nothing?"' in html
+    assert f'action="{ADD}"' in html
+    answer = admin_client.post(ADD, as_shown(response))
+    assert answer.status_code == 302, errors_of(answer)
+    made = Agreement.objects.get(title="Typed for nothing?")
+    assert made.provisions.get().source == made.sources.get()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"provisions-INITIAL_FORMS": "1000"},
+        {"provisions-INITIAL_FORMS": "-1", "provisions-TOTAL_FORMS": "x"},
+        {"provisions-TOTAL_FORMS": "9" * 50},
+        {"provisions-0-id": "banana"},
+        {"provisions-0-id": "9" * 40},
+        {"provisions-0-id": "0\x00"},
+        {"provisions-0-area": "banana"},
+        {"provisions-0-area": "9" * 40},
+        {"provisions-0-products": ["1", "banana", "\x00", "9" * 30]},
+        {"provisions-0-source": "1e400"},
+        {"provisions-0-source": "9" * 400},
+        {"provisions-0-position": "9" * 400},
+        {"sources-0-number": "-9"},
+        {"signed_country": "\x00"},
+        {"signed_country": "X" * 5000},
+        {"merged_into": "\x00"},
+        {"merged_into": "banana"},
+        {"submission": "\x00" * 36},
+        {"place": "javascript:alert(1)"},
+        {"typed_by": "1:forged"},
+        {"confirmed": "\x00"},
+    ],
+)
+def test_a_forged_form_is_answered_and_never_an_error_page(admin_client, draft, forged):
+    data = as_shown(admin_client.get(change_of(draft))) | forged
+    assert admin_client.post(change_of(draft), data).status_code in (200, 302)
+    fresh = {key: value for key, value in data.items() if key != "lock_version"}
+    assert admin_client.post(ADD, fresh | {"slug": "forged"}).status_code in (200, 302)
+
+
+def test_a_row_of_another_record_is_never_taken_over(admin_client, draft):
+    other = make.agreement(state="draft")
+    foreign = make.provision(other, statement="Not yours.")
+    data = as_shown(admin_client.get(change_of(draft)))
+    data |= {"provisions-0-id": foreign.pk, "provisions-0-statement": "Mine now."}
+    admin_client.post(change_of(draft), data)
+    foreign.refresh_from_db()
+    assert (foreign.statement, foreign.agreement_id) == ("Not yours.", other.pk)
+
+
+def test_a_colleagues_change_of_an_agency_is_not_overwritten(admin_client, colleague):
+    agency = make.agency()
+    mine = as_shown(admin_client.get(change_of(agency)))
+    theirs = as_shown(colleague.get(change_of(agency))) | {"acronym": "THEIRS"}
+    answer = colleague.post(change_of(agency), theirs)
+    assert answer.status_code == 302, errors_of(answer)
+    response = admin_client.post(change_of(agency), mine | {"acronym": "MINE"})
+    assert saving(response).conflict.by == "colleague"
+    assert table(response) == {"Acronym": ("MINE", "THEIRS")}
+    agency.refresh_from_db()
+    assert agency.acronym == "THEIRS"
+    assert admin_client.post(change_of(agency), as_shown(response)).status_code == 302
+
+
+def test_posted_rows_are_put_in_the_stored_order():
+    """Known rows first as stored, theirs in their place, what is gone becomes new."""
+    posted = [{"id": ["7"], "a": ["x"]}, {"id": [""], "a": ["new"]}, {"id": ["9"]}, {"id": ["5"]}]
+    kept, new, gone = in_order(posted, [5, 6, 7], {6: {"id": ["6"]}})
+    assert kept == [{"id": ["5"]}, {"id": ["6"]}, {"id": ["7"], "a": ["x"]}]
+    assert new == [{"a": ["new"]}, {"gone": ["1"]}]
+    assert gone == 1
+
+
+# --- saved once ---
+
+
+def test_a_double_click_adds_one_record_and_both_clicks_get_the_same_answer(admin_client):
+    data = record(submission=str(uuid.uuid4()))
+    first, second = admin_client.post(ADD, data), admin_client.post(ADD, data)
+    assert first.status_code == second.status_code == 302
+    assert first["Location"] == second["Location"]
+    assert Agreement.objects.filter(title="Made-up memorandum").count() == 1
+
+
+def test_a_double_click_changes_once(admin_client, draft):
+    data = as_shown(admin_client.get(change_of(draft))) | {"title": "Once"}
+    answers = [admin_client.post(change_of(draft), data) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [302, 302]
+    draft.refresh_from_db()
+    assert draft.revisions.count() == 2
+    # Going back and saving something else is another submission: it is not swallowed.
+    response = admin_client.post(change_of(draft), data | {"title": "Twice"})
+    assert table(response) == {"Title": ("Twice", "Once")}
+
+
+# --- the session had ended ---
+
+
+def test_an_expired_session_gives_the_typed_values_back(client, admin_user, draft):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin_user)
+    page = client.get(change_of(draft))
+    data = as_shown(page) | {"title": "Typed too late", "provisions-0-statement": "This too."}
+    data["csrfmiddlewaretoken"] = client.cookies["csrftoken"].value
+    del client.cookies["sessionid"]
+    response = client.post(change_of(draft), data)
+    assert response.status_code == 302
+    assert change_of(draft) in response["Location"]
+    draft.refresh_from_db()
+    assert draft.title == "Made-up arrangement"
+    anonymous = dict(client.session)
+    client.force_login(admin_user)
+    if "typed" not in client.session:  # force_login may begin a session of its own
+        session = client.session
+        session.update(anonymous)
+        session.save()
+    response = client.get(change_of(draft))
+    assert saving(response).restored
+    html = response.content.decode()
+    assert 'value="Typed too late"' in html
+    assert "This too." in html
+    assert "Nothing of it is saved yet" in html
+    draft.refresh_from_db()
+    assert draft.title == "Made-up arrangement"
+    again = as_shown(response) | {"csrfmiddlewaretoken": client.cookies["csrftoken"].value}
+    assert client.post(change_of(draft), again).status_code == 302
+    draft.refresh_from_db()
+    assert draft.title == "Typed too late"
+    # Given back once.
+    assert not saving(client.get(change_of(draft))).restored
+
+
+def kept_by(client, data, address=ADD):
+    session = client.session
+    session["typed"] = {"path": address, "data": data}
+    session.save()
+
+
+def test_another_person_does_not_see_what_was_typed(admin_client, colleague):
+    data = as_shown(admin_client.get(ADD)) | {"title": "Between us"}
+    client = Client()
+    client.post(ADD, data)
+    kept_by(colleague, client.session["typed"]["data"])
+    response = colleague.get(ADD)
+    assert "Between us" not in response.content.decode()
+    assert "typed" not in colleague.session
+
+
+def test_who_may_only_read_gets_no_form_back(admin_user, draft, client):
+    client.force_login(admin_user)
+    data = as_shown(client.get(change_of(draft))) | {"title": "Typed too late"}
+    late = Client()
+    late.post(change_of(draft), data)
+    typed = late.session["typed"]["data"]
+    admin_user.is_superuser = False
+    admin_user.save()
+    admin_user.groups.set([Group.objects.get(name="viewer")])
+    kept_by(client, typed, change_of(draft))
+    response = client.get(change_of(draft))
+    assert response.status_code == 200
+    assert "Typed too late" not in response.content.decode()
+
+
+@pytest.mark.parametrize("mark", ["", "1", "1:forged", "\x00"])
+def test_strangers_cannot_fill_the_table_of_sessions(client, mark):
+    response = client.post(ADD, record(typed_by=mark))
+    assert response.status_code == 302
+    assert "typed" not in client.session
+
+
+def test_more_than_a_record_can_be_is_not_kept(admin_client):
+    data = as_shown(admin_client.get(ADD)) | {"summary": "x" * 1_000_001}
+    client = Client()
+    response = client.post(ADD, data, follow=True)
+    assert "typed" not in client.session
+    assert "too long to be kept" in response.content.decode()
+
+
+# --- entry ---
+
+
+def provision(**fields):
+    area = CooperationArea.objects.get(code="gmp-inspection-reliance")
+    return {
+        "area": area.pk,
+        "depth": "reliance",
+        "commitment": "agreed",
+        "direction": "mutual",
+        "statement": "Made up.",
+    } | fields
+
+
+def typed_sources(*numbers):
+    return rows(
+        "sources",
+        *({"number": n, "kind": "official", "publisher": f"Publisher {n}"} for n in numbers),
+    )
+
+
+def test_one_save_does_it_all_new_sources_are_cited_by_their_numbers(admin_client):
+    data = record(
+        **typed_sources(2, ""),
+        **rows(
+            "provisions",
+            provision(source=3),
+            provision(source="", statement="Inherits."),
+            provision(source=0, commitment="excluded", statement="None."),
+            provision(source="", statement="Inherits none."),
+        ),
+        **rows("evidence", {"topic": "notes", "statement": "x", "source": 2}),
+    )
+    response = admin_client.post(ADD, data)
+    asked = {odd.sentence for odd in saving(response).oddities}
+    assert all("rests on no source" in sentence for sentence in asked)
+    response = admin_client.post(ADD, data | {"confirmed": saving(response).digest})
+    assert response.status_code == 302, errors_of(response)
+    made = Agreement.objects.get(slug="made-up-memorandum")
+    told = [(p.statement, p.source and p.source.number, p.position) for p in made.provisions.all()]
+    assert told == [
+        ("Made up.", 3, 1),
+        ("Inherits.", 3, 2),
+        ("None.", None, 3),
+        ("Inherits none.", None, 4),
+    ]
+    assert made.evidence.get().source.publisher == "Publisher 2"
+
+
+def test_a_wrong_number_is_an_error_on_its_field(admin_client):
+    data = record(**typed_sources(1), **rows("provisions", provision(source=7)))
+    errors = errors_of(admin_client.post(ADD, data))
+    assert errors["provisions-0-source"] == "There is no source 7 above. Its sources: 1."
+
+
+def test_a_stored_row_without_a_source_does_not_take_one(admin_client, draft):
+    Provision.objects.filter(agreement=draft).update(position=5)
+    make.provision(draft, position=6, statement="No source.")
+    record_change([draft.pk], reason="Made for a test", name="test")
+    data = as_shown(admin_client.get(change_of(draft)))
+    assert data["provisions-0-source"] == "1"
+    assert data["provisions-1-source"] == ""
+    assert admin_client.post(change_of(draft), data | {"title": "New"}).status_code == 302
+    assert Provision.objects.get(statement="No source.").source is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("Japan", "JP"),
+        ("jp", "JP"),
+        ("JPN", "JP"),
+        ("european union", "EU"),
+        ("EU", "EU"),
+        ("Côte d'Ivoire", "CI"),
+        ("cote d’ivoire", "CI"),
+        ("South Korea", "KR"),
+        ("Taiwan", "TW"),
+        ("", ""),
+    ],
+)
+def test_a_country_is_typed_by_its_name_or_its_code(admin_client, typed, code):
+    response = admin_client.post(ADD, record(signed_country=typed))
+    assert response.status_code == 302, errors_of(response)
+    made = Agreement.objects.get(slug="made-up-memorandum")
+    assert (made.signed_country.code or "") == code
+
+
+def test_an_unknown_country_is_refused_by_what_was_typed(admin_client):
+    errors = errors_of(admin_client.post(ADD, record(signed_country="Atlantis")))
+    assert errors["signed_country"].startswith("“Atlantis” is not known.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [("May 2010", "2010-05"), ("2010-05", "2010-05"), ("13 May 2010", "2010-05-13")],
+)
+def test_a_date_is_typed_as_people_write_it(admin_client, typed, stored):
+    assert admin_client.post(ADD, record(signed_on=typed)).status_code == 302
+    assert Agreement.objects.get(slug="made-up-memorandum").signed_on.iso == stored
+
+
+def test_a_date_that_can_be_read_in_two_ways_is_refused_with_a_hint(admin_client):
+    errors = errors_of(admin_client.post(ADD, record(signed_on="13/05/2010")))
+    assert "13 May 2010" in errors["signed_on"]
+
+
+def offered(client, term, model="participation", field="agency"):
+    response = client.get(
+        "/admin/autocomplete/",
+        {"term": term, "app_label": "agreements", "model_name": model, "field_name": field},
+    )
+    assert response.status_code == 200, response.status_code
+    return [item["text"] for item in response.json()["results"]]
+
+
+@pytest.mark.parametrize("term", ["HSA", "hsa", "health sciences", "ＨＳＡ"])
+def test_an_agency_is_found_by_any_spelling(admin_client, term):
+    assert str(Agency.objects.get(key="hsa")) in offered(admin_client, term)
+
+
+def test_an_agency_is_found_in_its_own_script(admin_client):
+    found = Agency.objects.exclude(native_name="").filter(native_language__in=("ja", "ko"))
+    assert found.count() > 2
+    for agency in found:
+        assert str(agency) in offered(admin_client, agency.native_name[:4])
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        ("participation", "agency"),
+        ("provision", "area"),
+        ("provision", "products"),
+        ("relation", "target"),
+        ("agency", "parent"),
+    ],
+)
+@pytest.mark.parametrize("term", ["\x00", "a\x00b", "'", "%", "x" * 5000, "\ud7ff", "🦄"])
+def test_whatever_is_looked_for_is_answered(admin_client, model, field, term):
+    offered(admin_client, term, model, field)
+
+
+def test_who_may_not_see_the_register_is_offered_nothing(client):
+    stranger = get_user_model().objects.create_user("stranger", is_staff=True)
+    client.force_login(stranger)
+    query = {"term": "HSA", "app_label": "agreements", "model_name": "participation"}
+    response = client.get("/admin/autocomplete/", query | {"field_name": "agency"})
+    assert response.status_code == 403
+
+
+# --- what is odd ---
+
+
+def party(agency, **fields):
+    return {"agency": agency.pk, "role": "party", "signing_act": "signature"} | fields
+
+
+def asked(client, **fields):
+    response = client.post(ADD, record(**fields))
+    if response.status_code == 302:
+        return []
+    assert errors_of(response) == {}
+    assert not Agreement.objects.filter(slug="made-up-memorandum").exists()
+    return [(odd.sentence, odd.place) for odd in saving(response).oddities]
+
+
+def test_the_same_parties_at_about_the_same_time_are_a_likely_duplicate(admin_client):
+    one, other, third = make.agency(), make.agency(), make.agency()
+    there = make.agreement(participants=[one, other], signed_on="2020-05-30", title="Quite else")
+    both = rows("participations", party(one), party(other))
+    duplicate = ("The same participants signed this about then:", "signed_on")
+    assert asked(admin_client, signed_on="20 June 2020", **both) == [duplicate]
+    assert asked(admin_client, signed_on="2020", **both) == [duplicate]
+    response = admin_client.post(ADD, record(signed_on="2020", **both))
+    assert change_of(there) in response.content.decode()
+    three = rows("participations", party(one), party(other), party(third))
+    assert asked(admin_client, signed_on="20 June 2020", **three) == []
+
+
+def test_the_same_parties_long_after_are_none(admin_client):
+    one, other = make.agency(), make.agency()
+    make.agreement(participants=[one, other], signed_on="2020-05-30", title="Quite else")
+    both = rows("participations", party(one), party(other))
+    assert asked(admin_client, signed_on="20 July 2020", **both) == []
+
+
+def test_what_is_related_to_a_record_is_no_duplicate_of_it(admin_client):
+    one, other = make.agency(), make.agency()
+    there = make.agreement(participants=[one, other], title="Made-up memorandum")
+    both = rows("participations", party(one), party(other))
+    assert asked(admin_client, **both) == [("The same participants, a similar title:", "title")]
+    renewal = rows("relations", {"kind": "renews", "target": there.pk})
+    assert asked(admin_client, **both, **renewal) == []
+
+
+def test_the_same_source_is_told_however_its_address_is_written(admin_client):
+    make.source(make.agreement(), url="http://made-up.example/page/")
+    source = {"kind": "press", "publisher": "x", "url": "https://made-up.example/page#part"}
+    found = asked(admin_client, **rows("sources", source))
+    assert found == [("The same source, the same address:", "sources-0-url")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"signed_on": "2199"}, "signed_on"),
+        (
+            {"signed_on": "2012"}
+            | typed_sources(1)
+            | rows("milestones", {"kind": "entered_into_force", "date": "2011", "source": 1}),
+            "milestones-0-date",
+        ),
+        (
+            typed_sources(1)
+            | rows(
+                "milestones",
+                {"kind": "term_set", "until": "2010", "source": 1},
+                {"kind": "entered_into_force", "date": "2011", "source": 1},
+            ),
+            "milestones-0-until",
+        ),
+        (rows("milestones", {"kind": "announced", "date": "2011"}), "milestones-0-source"),
+        (rows("outcomes", {"statement": "x"}), "outcomes-0-source"),
+    ],
+)
+def test_what_is_odd_is_asked_about_and_never_refused(admin_client, fields, place):
+    assert [where for _, where in asked(admin_client, **fields)] == [place]
+    response = admin_client.post(ADD, record(**fields))
+    assert f'href="#id_{place}"' in response.content.decode()
+    confirmed = record(confirmed=saving(response).digest, **fields)
+    assert admin_client.post(ADD, confirmed).status_code == 302
+
+
+def test_dates_that_may_be_right_are_not_odd(admin_client):
+    effect = {"kind": "entered_into_force", "date": "2012", "source": 1}
+    fields = {"signed_on": "June 2012"} | typed_sources(1) | rows("milestones", effect)
+    assert asked(admin_client, **fields) == []
+
+
+def test_an_intention_without_its_source_is_asked_about_once(admin_client):
+    found = asked(admin_client, **rows("provisions", provision(commitment="intended")))
+    assert [where for _, where in found] == ["provisions-0-source"]
+
+
+def test_a_confirmation_holds_for_exactly_what_was_confirmed(admin_client):
+    odd = record(signed_on="2199")
+    digest = saving(admin_client.post(ADD, odd)).digest
+    more = odd | {"confirmed": digest} | rows("outcomes", {"statement": "x"})
+    response = admin_client.post(ADD, more)
+    assert {odd.place for odd in saving(response).oddities} == {"signed_on", "outcomes-0-source"}
+
+
+def test_what_was_confirmed_is_not_asked_again_while_it_stands(admin_client):
+    odd = record(signed_on="2199")
+    digest = saving(admin_client.post(ADD, odd)).digest
+    assert admin_client.post(ADD, odd | {"confirmed": digest}).status_code == 302
+    made = Agreement.objects.get(slug="made-up-memorandum")
+    data = as_shown(admin_client.get(change_of(made)))
+    assert admin_client.post(change_of(made), data | {"title": "Else"}).status_code == 302
+    data = as_shown(admin_client.get(change_of(made))) | {"signed_on": "2198"}
+    assert saving(admin_client.post(change_of(made), data)).oddities
+
+
+# --- the page ---
+
+
+def test_errors_stand_at_the_head_with_links_to_their_fields(admin_client, draft):
+    data = as_shown(admin_client.get(change_of(draft)))
+    data |= {"title": "", "provisions-0-depth": "", "merged_into": draft.pk}
+    response = admin_client.post(change_of(draft), data)
+    html = response.content.decode()
+    for target in ("id_title", "id_provisions-0-depth", "id_merged_into"):
+        assert f'href="#{target}"' in html
+        assert f'id="{target}"' in html
+    assert "Error:" in html.partition("</title>")[0]
+
+
+def test_to_go_on_editing_is_to_go_on_where_one_was(admin_client, draft):
+    data = as_shown(admin_client.get(change_of(draft)))
+    data |= {"_continue": "1", "place": "section-provisions"}
+    assert admin_client.post(change_of(draft), data)["Location"].endswith("#section-provisions")
+    data = as_shown(admin_client.get(change_of(draft))) | {"_continue": "1", "place": "//evil"}
+    assert "evil" not in admin_client.post(change_of(draft), data)["Location"]
+
+
+def test_the_form_follows_an_announcement(admin_client):
+    sections = [each["key"] for each in admin_client.get(ADD).context["sections"]]
+    assert sections[:10] == [
+        "",
+        "The instrument",
+        "sources",
+        "participations",
+        "signatories",
+        "Signature and term",
+        "What it says",
+        "provisions",
+        "relations",
+        "outcomes",
+    ]
+    shown = set(sections)
+    model_admin = admin.site.get_model_admin(Agreement)
+    assert {name or "" for name, _ in model_admin.fieldsets} <= shown
+    assert len(sections) == len(model_admin.fieldsets) + len(model_admin.inlines)
+
+
+def test_a_long_record_asks_the_database_no_more_than_a_short_one(
+    admin_client, draft, django_assert_max_num_queries
+):
+    made = make.agreement(state="draft")
+    source = make.source(made)
+    agencies = [make.agency() for _ in range(12)]
+    for number in range(40):
+        make.provision(made, products=["medicines"], position=number, source=source)
+    for number, agency in enumerate(agencies):
+        Participation.objects.create(agreement=made, agency=agency, position=number)
+    for number in range(2, 8):
+        make.source(made, number=number)
+    with django_assert_max_num_queries(25):
+        assert admin_client.get(change_of(made)).status_code == 200
