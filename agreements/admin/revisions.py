@@ -19,6 +19,7 @@ from ..exports import STAFF, record
 from ..history import names_in, record_change
 from ..importer import ImportRefused, restore
 from ..models import Agreement, Revision
+from ..workflow import Refused, begin_working_copy
 
 PAGE_SIZE = 50
 #: Where a record stands, not what it says: restoring leaves it as it is.
@@ -184,23 +185,15 @@ def _restore(pk: int, lock_version: int, revision: Revision, user: Any) -> Agree
             "at what would change now, and confirm again."
         )
     if _was_public(target):
-        target = _begin_working_copy(target, user)
+        try:
+            target = begin_working_copy(target.pk, lock_version, user)
+        except Refused as refused:
+            raise NotRestored(str(refused)) from refused
     restore(target, revision.record)
     reason = f"Restored {_named(revision)}"
     if not record_change([target.pk], reason=reason, user=user):
         raise NotRestored("The record says already what this version says.")
     return target
-
-
-def _begin_working_copy(agreement: Agreement, user: Any) -> Agreement:
-    """A draft that says what the public record says."""
-    working_copy = Agreement.objects.create(
-        revises=agreement,
-        title=agreement.title,
-        owner=user,
-    )
-    restore(working_copy, record(Agreement.objects.with_related().get(pk=agreement.pk), staff=True))
-    return working_copy
 
 
 def _was_public(agreement: Agreement) -> bool:

@@ -15,6 +15,9 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_safe
 
 from .. import workflow
+from ..changes import Difference, differences
+from ..exports import record
+from ..history import names_in
 from ..importer import ImportRefused
 from ..models import Agreement, WithdrawalKind
 from ..models.columns import Line, Prose
@@ -284,7 +287,10 @@ def preview(model_admin: admin.ModelAdmin, request: HttpRequest, pk: int) -> Htt
         return redirect(agreement)
     try:
         with workflow.as_if_published(agreement) as public:
-            context = record_context(request, public) | {"previewed": agreement}
+            context = record_context(request, public) | {
+                "previewed": agreement,
+                "differences": _changed_by(agreement),
+            }
             response = render(request, f"{_TEMPLATES}/preview.html", context)
     except ImportRefused as error:
         context = model_admin.admin_site.each_context(request) | {
@@ -296,6 +302,18 @@ def preview(model_admin: admin.ModelAdmin, request: HttpRequest, pk: int) -> Htt
         response = render(request, f"{_TEMPLATES}/move_refused.html", context, status=409)
     response["X-Robots-Tag"] = "noindex, nofollow"
     return response
+
+
+def _changed_by(working_copy: Agreement) -> list[Difference]:
+    """What the public record would say otherwise if this working copy were published."""
+    if working_copy.revises_id is None:
+        return []
+    pair = Agreement.objects.with_related().in_bulk([working_copy.revises_id, working_copy.pk])
+    before, after = (
+        record(pair[pk]) | {"slug": "", "former_slugs": []}
+        for pk in (working_copy.revises_id, working_copy.pk)
+    )
+    return differences(before, after, names=names_in([before, after]))
 
 
 @admin.action(permissions=["change"], description="Submit for review")
