@@ -475,6 +475,7 @@ def test_a_withdrawn_record_is_corrected_in_a_working_copy_and_stays_withdrawn(
     made = published(editor, publisher)
     reason = {"withdrawal_kind": "published_in_error", "withdrawal_reason": "Wrong."}
     send(client, publisher, made, "withdraw", **reason)
+    assert "Published in error" in client.get(change_url(made)).content.decode()
     copy = begun(client, editor, made)
     assert (copy.withdrawal_kind, copy.state) == ("", "draft")
     edited(copy, editor, title="Made-up, right")
@@ -495,6 +496,13 @@ def test_no_record_is_related_to_a_working_copy(client, editor, publisher):
     relation = Relation(agreement=draft, kind=RelationKind.BUILDS_ON, target=copy)
     with pytest.raises(Exception, match="choose the record itself"):
         relation.full_clean()
+    for kind in RelationKind:
+        to_itself = Relation(agreement=copy, kind=kind, target=made)
+        with pytest.raises(Exception, match="cannot be related to itself"):
+            to_itself.full_clean()
+    Relation.objects.create(agreement=draft, kind="builds_on", target=made)
+    with pytest.raises(Exception, match="in a chain"):
+        Relation(agreement=copy, kind="builds_on", target=draft).full_clean()
     offered = client.get(
         "/admin/autocomplete/",
         {
