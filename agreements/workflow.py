@@ -121,7 +121,8 @@ def missing(agreement: Agreement) -> list[Missing]:
                 "date, or say so in the notes on the sources.",
             )
         )
-    provisions = list(agreement.provisions.all())
+    # Asked anew: what the desk's list has prefetched knows only the depth of a provision.
+    provisions = list(agreement.provisions.select_related("area").order_by("position", "pk"))
     described = agreement.detail_level == DetailLevel.DESCRIBED
     if described and not (agreement.summary.strip() or provisions):
         lacks.append(
@@ -131,7 +132,7 @@ def missing(agreement: Agreement) -> list[Missing]:
                 "choose that as its level of detail.",
             )
         )
-    if not any(source.publisher.strip() for source in agreement.sources.all()):
+    if not agreement.sources.exclude(publisher="").exists():
         lacks.append(Missing("sources-group", "Name at least one source with its publisher."))
     if not agreement.participations.all():
         lacks.append(Missing("participations-group", "Name at least one participant."))

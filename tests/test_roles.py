@@ -349,8 +349,10 @@ def test_an_administrator_cannot_take_over_an_account_that_may_do_more(client):
     beyond.permissions.add(*Group.objects.get(name="viewer").permissions.all())
     beyond.permissions.add(Permission.objects.get(codename="delete_user"))
     special.groups.add(beyond)
+    shut = User.objects.create_user("made-up-shut", is_staff=True, is_active=False)
+    shut.groups.add(beyond)
     password = {"password1": "a made-up long sentence", "password2": "a made-up long sentence"}
-    for user in (superuser, special):
+    for user in (superuser, special, shut):
         before = User.objects.filter(pk=user.pk).values().get()
         base = f"/admin/auth/user/{user.pk}"
         assert client.get(f"{base}/change/").status_code == 200

@@ -1,9 +1,12 @@
 """From draft to review to published to withdrawn: who may, what each move does, what it refuses."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.db.models import ProtectedError
 
 from agreements import exports, workflow
@@ -472,6 +475,7 @@ def test_a_withdrawn_record_is_corrected_in_a_working_copy_and_stays_withdrawn(
     made = published(editor, publisher)
     reason = {"withdrawal_kind": "published_in_error", "withdrawal_reason": "Wrong."}
     send(client, publisher, made, "withdraw", **reason)
+    assert "Published in error" in client.get(change_url(made)).content.decode()
     copy = begun(client, editor, made)
     assert (copy.withdrawal_kind, copy.state) == ("", "draft")
     edited(copy, editor, title="Made-up, right")
@@ -492,6 +496,13 @@ def test_no_record_is_related_to_a_working_copy(client, editor, publisher):
     relation = Relation(agreement=draft, kind=RelationKind.BUILDS_ON, target=copy)
     with pytest.raises(Exception, match="choose the record itself"):
         relation.full_clean()
+    for kind in RelationKind:
+        to_itself = Relation(agreement=copy, kind=kind, target=made)
+        with pytest.raises(Exception, match="cannot be related to itself"):
+            to_itself.full_clean()
+    Relation.objects.create(agreement=draft, kind="builds_on", target=made)
+    with pytest.raises(Exception, match="in a chain"):
+        Relation(agreement=copy, kind="builds_on", target=draft).full_clean()
     offered = client.get(
         "/admin/autocomplete/",
         {
@@ -639,3 +650,47 @@ def test_a_preview_is_the_page_to_be_for_staff_only_and_writes_nothing(client, e
     client.force_login(editor)
     public = client.get(f"/admin/agreements/agreement/{made.pk}/preview/")
     assert public["Location"] == made.get_absolute_url()
+
+
+# --- At once ------------------------------------------------------------------------------------
+
+
+def at_once(move, agreement, people):
+    """What becomes of several people making one move with one record at the same moment."""
+    start = Barrier(len(people))
+
+    def one(user):
+        try:
+            start.wait()
+            move(agreement.pk, agreement.lock_version, user)
+        except workflow.Refused as refusal:
+            return type(refusal).__name__
+        else:
+            return "made"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        return sorted(pool.map(one, people))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_who_publish_or_begin_a_copy_at_once_exactly_one_does():
+    people = [User.objects.create_superuser(f"made-up-{number}") for number in range(4)]
+    typist = User.objects.create_superuser("made-up-typist")
+    draft = make.agreement(
+        state="draft", signed_on="2026", summary="Made up.", participants=[make.agency()]
+    )
+    make.source(draft)
+    record_change([draft.pk], reason="Created", user=typist)
+    draft.refresh_from_db()
+    assert at_once(workflow.publish, draft, people) == ["Conflict"] * 3 + ["made"]
+    draft.refresh_from_db()
+    assert draft.revisions.filter(reason="Published").count() == 1
+    assert at_once(workflow.begin_working_copy, draft, people) == ["Refused"] * 3 + ["made"]
+    copy = Agreement.objects.get(revises=draft)
+    edited(copy, typist, title="Made-up, corrected")
+    copy.refresh_from_db()
+    assert at_once(workflow.publish, copy, people) == ["Gone"] * 3 + ["made"]
+    draft.refresh_from_db()
+    assert draft.title == "Made-up, corrected"

@@ -10,7 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, Permission, User
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 
@@ -108,14 +108,19 @@ def _superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_superuser)
 
 
+def _granted(user: Any) -> QuerySet[Permission]:
+    """What the account may do, or may do again once it is no longer shut."""
+    return Permission.objects.filter(Q(group__user=user) | Q(user=user))
+
+
 def _within_reach(user: Any, other: User) -> bool:
-    return not other.is_superuser and other.get_all_permissions() <= user.get_all_permissions()
+    beyond = _granted(other).exclude(pk__in=_granted(user).values("pk"))
+    return not other.is_superuser and not beyond.exists()
 
 
 def groups_within_reach(user: Any) -> QuerySet[Group]:
     """The groups that allow nothing this person may not do."""
     if user.is_superuser:
         return Group.objects.all()
-    own = Permission.objects.filter(group__user=user) | Permission.objects.filter(user=user)
-    beyond = Permission.objects.exclude(pk__in=own.values("pk"))
+    beyond = Permission.objects.exclude(pk__in=_granted(user).values("pk"))
     return Group.objects.exclude(permissions__in=beyond)

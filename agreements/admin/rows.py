@@ -236,3 +236,8 @@ class EvidenceRows(Rows):
 
 class FormerSlugRows(Rows):
     model = FormerSlug
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An address that was once public answers for good."""
+        once_public = obj is not None and obj.first_published_at is not None
+        return not once_public and super().has_delete_permission(request, obj)

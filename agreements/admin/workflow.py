@@ -20,7 +20,6 @@ from ..exports import record
 from ..history import names_in
 from ..importer import ImportRefused
 from ..models import Agreement, WithdrawalKind
-from ..models.columns import Line, Prose
 from ..models.vocabulary import validate_code
 from ..views.agreements import record_context
 from ..workflow import Conflict, Gone, Incomplete, Move, Refused
@@ -29,13 +28,11 @@ from ..workflow import Conflict, Gone, Incomplete, Move, Refused
 REASON_LENGTH = 400
 
 
-def _sentence(label: str, help_text: str, *, required: bool = True) -> forms.CharField:
+def _sentence(label: str, help_text: str) -> forms.CharField:
     return forms.CharField(
         label=label,
         help_text=help_text,
-        required=required,
         max_length=REASON_LENGTH,
-        validators=Line.default_validators,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -94,7 +91,6 @@ class WithdrawForm(MoveForm):
     withdrawal_reason = forms.CharField(
         label="Reason for the withdrawal",
         help_text=Agreement._meta.get_field("withdrawal_reason").help_text,
-        validators=Prose.default_validators,
         widget=forms.Textarea(attrs={"rows": 4}),
     )
     merged_into = forms.CharField(
@@ -190,7 +186,8 @@ def urls(model_admin: admin.ModelAdmin) -> list[URLPattern]:
 def desk(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     """What stands above the form of a record: where it stands, and the moves open to the person."""
     user: User = request.user  # type: ignore[assignment]
-    working_copy = workflow.working_copy_of(agreement)
+    frozen = agreement.state in workflow.FROZEN
+    working_copy = workflow.working_copy_of(agreement) if frozen else None
     moves = [
         {"name": move.value, "label": move.label, "url": move_url(agreement, move)}
         for move in workflow.moves_open_to(agreement, user)
@@ -200,7 +197,7 @@ def desk(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
         "moves": moves,
         "working_copy": working_copy,
         "last_change": workflow.last_change(agreement),
-        "missing": workflow.missing(agreement) if agreement.state not in workflow.FROZEN else [],
+        "missing": [] if frozen else workflow.missing(agreement),
     }
 
 

@@ -171,7 +171,9 @@ class Relation(SourcedRow):
             return
         if self.target and self.target.revises_id:
             raise ValidationError({"target": "This is a working copy: choose the record itself."})
-        if self.target_id == self.agreement_id:
+        own = {self.agreement_id, self.agreement.revises_id} if self.agreement_id else set()
+        own.discard(None)
+        if self.target_id in own:
             raise ValidationError({"target": "An agreement cannot be related to itself."})
         reached, frontier = set(), {self.target_id}
         while frontier:
@@ -180,7 +182,7 @@ class Relation(SourcedRow):
                 kind=self.kind, agreement__in=frontier, target__isnull=False
             )
             frontier = set(onward.values_list("target", flat=True)) - reached
-        if self.agreement_id and self.agreement_id in reached:
+        if own & reached:
             verb = RelationKind(self.kind).label.lower()
             raise ValidationError(
                 {"target": f"The other agreement already {verb} this one, directly or in a chain."}
