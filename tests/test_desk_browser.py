@@ -230,6 +230,8 @@ class Typist:
     def find(self, name, term):
         """Type into what finds by name, and take the first that is offered."""
         self.go_to(name)
+        if not self.page.evaluate(f"document.getElementById('id_{name}').multiple"):
+            self.press("Space")
         self.type(term)
         self.page.wait_for_selector(".select2-results__option--highlighted:not(.loading-results)")
         # Not wait_for_function: the policy of the page forbids what it does.
