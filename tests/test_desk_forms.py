@@ -10,12 +10,14 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from agreements.admin.posted import in_order
+from agreements.exports import record as export
 from agreements.history import record_change
 from agreements.models import (
     Agency,
     Agreement,
     CooperationArea,
     Participation,
+    ProductCategory,
     Provision,
     Revision,
 )
@@ -107,6 +109,15 @@ def test_every_shipped_record_can_be_saved_as_it_is_shown(admin_client):
         answer = admin_client.post(change_of(made), as_shown(response))
         assert answer.status_code == 302, (made, errors_of(answer), saving(answer).oddities)
     assert Revision.objects.count() == before
+
+
+def test_lines_that_nobody_touched_are_not_changed_by_the_way_browsers_send_them(
+    admin_client, draft
+):
+    data = as_shown(admin_client.get(change_of(draft))) | {"summary": "One.\r\nTwo."}
+    assert admin_client.post(change_of(draft), data).status_code == 302
+    draft.refresh_from_db()
+    assert draft.summary == "One.\nTwo."
 
 
 def test_who_saves_second_sees_both_and_overwrites_nothing(admin_client, colleague, draft):
@@ -683,3 +694,40 @@ def test_a_long_record_asks_the_database_no_more_than_a_short_one(
         make.source(made, number=number)
     with django_assert_max_num_queries(25):
         assert admin_client.get(change_of(made)).status_code == 200
+
+
+# --- the reference record ---
+
+
+def test_the_reference_record_typed_by_its_form_is_the_record(admin_client):
+    """Every value goes through the form: agencies and areas as chosen, sources by number, dates
+    and the country as people write them."""
+    told = export(Agreement.objects.with_related().get(slug="hsa-mhlw-moc-2026"))
+    Agreement.objects.get(slug=told["slug"]).delete()
+    found = {each.key: each.pk for each in Agency.objects.all()}
+    found |= {each.code: each.pk for each in CooperationArea.objects.all()}
+    found |= {each.slug: each.pk for each in Agreement.objects.all()}
+    products = {each.code: each.pk for each in ProductCategory.objects.all()}
+
+    def typed(row):
+        row = {name: value for name, value in row.items() if value not in (None, "", False)}
+        for name in {"agency", "area", "target"} & set(row):
+            row[name] = found[row[name]]
+        if "products" in row:
+            row["products"] = [products[code] for code in row["products"]]
+        # What is left empty is filled in: the next place, the source of the row above.
+        row.pop("position", None)
+        return row
+
+    data = record(**typed({k: v for k, v in told.items() if not isinstance(v, list)}))
+    data |= {"signed_on": "20 April 2026", "signed_country": "Japan"}
+    data["products"] = [products[code] for code in told["products"]]
+    for prefix in ("sources", "participations", "signatories", "provisions", "milestones"):
+        data |= rows(prefix, *map(typed, told[prefix]))
+    for prefix in ("relations", "outcomes", "evidence"):
+        data |= rows(prefix, *map(typed, told[prefix]))
+    for number in range(1, len(told["provisions"])):
+        del data[f"provisions-{number}-source"]
+    response = admin_client.post(ADD, data)
+    assert response.status_code == 302, errors_of(response)
+    assert export(Agreement.objects.with_related().get(slug=told["slug"])) == told

@@ -114,7 +114,11 @@ class FoundSelect(_Labelled, forms.Select):
 
 
 class FoundSelectMultiple(_Labelled, forms.SelectMultiple):
-    """Several of many, found by typing."""
+    """Several of many, found by typing. Each is taken away by itself: a button for all would stand
+    where only items of the list may."""
+
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+        return super().build_attrs(base_attrs, extra_attrs) | {"data-allow-clear": "false"}
 
 
 def labels_of(model: Any, keys: Any) -> dict[str, str]:

@@ -15,6 +15,15 @@ MOST_ROWS = 1000
 Row = dict[str, list[Any]]
 
 
+def with_plain_lines(data: QueryDict) -> QueryDict:
+    """A mutable copy in which lines end as they are stored: browsers send two characters, and a
+    text that nobody touched would count as changed."""
+    copy = data.copy()
+    for key, values in data.lists():
+        copy.setlist(key, [str(value).replace("\r\n", "\n") for value in values])
+    return copy
+
+
 def rows_of(data: QueryDict, prefix: str) -> list[Row]:
     """The rows posted under ``prefix``, each by the names of its fields."""
     stated = data.get(f"{prefix}-TOTAL_FORMS", "")

@@ -231,6 +231,7 @@ class EvidenceRows(Rows):
     model = Evidence
     shown = ("source",)
     verbose_name = "piece of evidence"
+    verbose_name_plural = "evidence"
     fields = ["topic", "statement", "verbatim", "source", "locator"]
 
 

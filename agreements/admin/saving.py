@@ -32,7 +32,7 @@ from ..exports import record
 from ..oddities import Oddity, digest
 from .forms import RowFormSet, labels_of, widget_of
 from .kept import author_mark, keeps_typed, take
-from .posted import Row, in_order, put_rows, rows_of
+from .posted import Row, in_order, put_rows, rows_of, with_plain_lines
 from .rows import Typed
 
 
@@ -223,7 +223,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         """Take what was typed and its one-time token."""
         # The files are read before the values are replaced: reading them reads both.
         saving.files = bool(request.FILES)
-        request.POST = typed.copy()  # type: ignore[assignment]
+        request.POST = with_plain_lines(typed)  # type: ignore[assignment]
         token = request.POST.get("submission", "")
         if re.fullmatch(r"[0-9a-f-]{36}", token, re.ASCII):
             saving.submission = token

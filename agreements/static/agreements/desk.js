@@ -65,6 +65,8 @@ document.addEventListener("DOMContentLoaded", () => {
       }
     }
   };
+  // After those who turn the selects into what is found by typing.
+  window.setTimeout(() => name(form), 0);
   window.addEventListener("load", () => name(form));
   document.addEventListener("formset:added", (event) => {
     const row = event.target;
