@@ -4,22 +4,25 @@ Not a signal: inlines are saved after their agreement, and only the caller knows
 is whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 
 from . import search
-from .exports import snapshot
+from .exports import as_snapshot, record
 from .models import (
     Agency,
     Agreement,
     CooperationArea,
     Edition,
+    InstrumentType,
     ProductCategory,
     Revision,
     SearchDocument,
 )
+from .status import MilestoneKind
 
 #: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
 MAX_INDEX_BYTES = 500_000
@@ -41,28 +44,48 @@ def record_change(
 
 
 def _record_chunk(ids: list[int], reason: str, user: Any, name: str) -> int:
-    agreements = list(Agreement.objects.filter(pk__in=ids).with_related())
-    reindex(agreements)
+    agreements = Agreement.objects.filter(pk__in=ids).with_related()
+    written = [Written(each.pk, record(each, staff=True)) for each in agreements]
+    return record_written(written, reason=reason, user=user, name=name)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A record as it stands after a change: ``exports.record`` with its staff fields. One that is
+    ``new`` has no revision yet."""
+
+    agreement_id: int
+    record: dict[str, Any]
+    new: bool = False
+
+
+def record_written(
+    written: Sequence[Written], *, reason: str, user: Any = None, name: str = ""
+) -> int:
+    """``record_change`` for a caller who knows how a few hundred records stand now."""
+    _index(written)
+    known = [each.agreement_id for each in written if not each.new]
     # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
     newest = dict(
-        Revision.objects.filter(agreement__in=ids)
+        Revision.objects.filter(agreement__in=known)
         .order_by("pk")
         .values_list("agreement", "snapshot")
     )
     made_by_name = user.get_username() if user else name
     revisions = [
         Revision(
-            agreement=agreement,
+            agreement_id=each.agreement_id,
             made_by=user,
             made_by_name=made_by_name,
             reason=reason,
             snapshot=text,
         )
-        for agreement in agreements
-        if newest.get(agreement.pk) != (text := snapshot(agreement))
+        for each in written
+        if newest.get(each.agreement_id) != (text := as_snapshot(each.record))
     ]
     Revision.objects.bulk_create(revisions)
-    changed = [revision.agreement_id for revision in revisions]
+    # What has just been made says itself when it last changed.
+    changed = {revision.agreement_id for revision in revisions}.intersection(known)
     Agreement.objects.filter(pk__in=changed).update(updated_at=timezone.now())
     return len(revisions)
 
@@ -89,58 +112,79 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
 def reindex(agreements: list[Agreement]) -> None:
     """Write the search terms of these agreements, which come ``with_related()``, and begin a new
     edition of the register."""
+    _index([Written(each.pk, record(each, staff=True)) for each in agreements])
+
+
+def _index(written: Sequence[Written]) -> None:
     Edition.renew()
-    agency_ids = {part.agency_id for a in agreements for part in a.participations.all()}
-    names: dict[int, list[str]] = {}
-    for agency in Agency.objects.filter(pk__in=agency_ids).prefetch_related("names"):
-        names[agency.pk] = [
-            agency.name,
-            agency.acronym,
-            agency.native_name,
-            str(agency.jurisdiction.name or ""),
-            *(other.name for other in agency.names.all()),
-        ]
+    words = _Words(written)
     SearchDocument.objects.bulk_create(
-        [_document(agreement, names) for agreement in agreements],
+        [words.document(each) for each in written],
         update_conflicts=True,
         unique_fields=["agreement"],
         update_fields=["title_terms", "all_terms", "passages"],
     )
 
 
-def _document(agreement: Agreement, agency_names: dict[int, list[str]]) -> SearchDocument:
-    title = [agreement.title, agreement.short_title, agreement.original_title]
-    texts = [
-        *title,
-        agreement.get_instrument_type_display(),
-        agreement.instrument_title,
-        agreement.summary,
-        agreement.areas_stated,
-        agreement.signed_in,
-        agreement.reference_numbers,
-        agreement.source_notes,
-    ]
-    for part in agreement.participations.all():
-        texts += [*agency_names[part.agency_id], part.name_as_signed, part.note]
-    for person in agreement.signatories.all():
-        texts += [person.honorific, person.name, person.post, person.acted_for]
-    for provision in agreement.provisions.all():
-        texts += [provision.area.name, provision.statement, provision.condition]
-    texts += [product.name for product in agreement.products.all()]
-    for milestone in agreement.milestones.all():
-        texts += [milestone.get_kind_display(), milestone.note]
-    texts += [outcome.statement for outcome in agreement.outcomes.all()]
-    texts += [outcome.reported for outcome in agreement.outcomes.all()]
-    texts += [relation.target_title for relation in agreement.relations.all()]
-    for source in agreement.sources.all():
-        texts += [source.publisher, source.title]
-    return SearchDocument(
-        agreement=agreement,
-        title_terms=_terms(title),
-        all_terms=_terms(texts),
-        # The titles stand above an excerpt anyway.
-        passages=_passages(texts[len(title) :]),
-    )
+class _Words:
+    """Finds the words of records, for which it knows the names behind their keys and codes."""
+
+    def __init__(self, written: Iterable[Written]) -> None:
+        keys = {part["agency"] for each in written for part in each.record["participations"]}
+        self.agencies: dict[str, list[str]] = {}
+        for agency in Agency.objects.filter(key__in=keys).prefetch_related("names"):
+            self.agencies[agency.key] = [
+                agency.name,
+                agency.acronym,
+                agency.native_name,
+                str(agency.jurisdiction.name or ""),
+                *(other.name for other in agency.names.all()),
+            ]
+        self.areas = dict(CooperationArea.objects.values_list("code", "name"))
+        self.products = dict(ProductCategory.objects.values_list("code", "name"))
+
+    def document(self, written: Written) -> SearchDocument:
+        """The search terms of one record."""
+        of = written.record
+        title = [of["title"], of["short_title"], of["original_title"]]
+        signed_in = Agreement(
+            **{name: of[name] for name in ("signed_venue", "signed_city", "signed_country")}
+        ).signed_in
+        texts = [
+            *title,
+            InstrumentType(of["instrument_type"]).label,
+            of["instrument_title"],
+            of["summary"],
+            of["areas_stated"],
+            signed_in,
+            of["reference_numbers"],
+            of["source_notes"],
+        ]
+        for part in of["participations"]:
+            texts += [*self.agencies[part["agency"]], part["name_as_signed"], part["note"]]
+        for person in of["signatories"]:
+            texts += [person[name] for name in ("honorific", "name", "post", "acted_for")]
+        for provision in of["provisions"]:
+            texts += [
+                self.areas[provision["area"]],
+                provision["statement"],
+                provision["condition"],
+            ]
+        texts += [self.products[code] for code in of["products"]]
+        for milestone in of["milestones"]:
+            texts += [str(MilestoneKind(milestone["kind"]).label), milestone["note"]]
+        texts += [outcome["statement"] for outcome in of["outcomes"]]
+        texts += [outcome["reported"] for outcome in of["outcomes"]]
+        texts += [relation["target_title"] for relation in of["relations"]]
+        for source in of["sources"]:
+            texts += [source["publisher"], source["title"]]
+        return SearchDocument(
+            agreement_id=written.agreement_id,
+            title_terms=_terms(title),
+            all_terms=_terms(texts),
+            # The titles stand above an excerpt anyway.
+            passages=_passages(texts[len(title) :]),
+        )
 
 
 def _passages(texts: list[str]) -> str:

@@ -1,6 +1,7 @@
 """The register as data: each public field named once, and thin writers over that list."""
 
 from .cells import LIST_SEPARATOR, guard, unguard
+from .compare import Difference, differences
 from .package import PACKAGE_FORMAT, package
 from .partners import PARTNER_COLUMNS, partner_row, partners_csv
 from .records import (
@@ -11,8 +12,11 @@ from .records import (
     PUBLIC,
     STAFF,
     WITHHELD,
+    as_snapshot,
     coverage_table,
     inverse_relation,
+    plain,
+    plain_value,
     record,
     register_document,
     snapshot,
@@ -34,15 +38,20 @@ __all__ = [
     "TABLES",
     "WITHHELD",
     "Column",
+    "Difference",
     "Table",
     "agreements_csv",
+    "as_snapshot",
     "coverage_table",
+    "differences",
     "flat_row",
     "guard",
     "inverse_relation",
     "package",
     "partner_row",
     "partners_csv",
+    "plain",
+    "plain_value",
     "record",
     "register_document",
     "snapshot",

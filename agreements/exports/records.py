@@ -246,7 +246,11 @@ def plain_value(instance: Any, name: str) -> Any:
     if isinstance(field, models.ManyToManyField):
         related = in_term_order(getattr(instance, name).all())
         return [getattr(each, NATURAL_KEY[type(each)]) for each in related]
-    value = getattr(instance, name)
+    return plain(getattr(instance, name))
+
+
+def plain(value: Any) -> Any:
+    """A value as a document holds it: references by key, dates as recorded, decimals as text."""
     if isinstance(value, Model):
         return getattr(value, NATURAL_KEY[type(value)])
     if isinstance(value, PartialDate):
@@ -299,9 +303,14 @@ def inverse_relation(relation: Relation) -> dict[str, Any]:
     return {"kind": relation.kind, "agreement": relation.agreement.slug, "note": relation.note}
 
 
+def as_snapshot(whole: dict[str, Any]) -> str:
+    """A record, its staff fields included, as the JSON text a revision keeps."""
+    return json.dumps(whole, ensure_ascii=False, indent=1)
+
+
 def snapshot(agreement: Agreement) -> str:
     """The whole record as the JSON text a revision keeps."""
-    return json.dumps(record(agreement, staff=True), ensure_ascii=False, indent=1)
+    return as_snapshot(record(agreement, staff=True))
 
 
 def vocabularies(agreements: AgreementQuerySet) -> dict[str, Iterable[Any]]:
