@@ -16,6 +16,7 @@ from ..exports import FORMAT
 from ..models import Edition
 from .document import Document, ImportRefused, from_json, parse, read
 from .plan import Change, Planner, Progress, TablePlan
+from .restoring import restore
 from .writing import write
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "parse",
     "plan",
     "read",
+    "restore",
 ]
 
 

@@ -186,6 +186,15 @@ def from_json(document: dict[str, Any], name: str = "") -> Document:
     return Document(name, tables)
 
 
+def shape(model: type[Model], item: dict[str, Any], place: str) -> Row:
+    """One record by itself as a row; raises ImportRefused with every fault of shape."""
+    reader = _Shape()
+    row = reader.row(model, item, place)
+    if row is None or reader.faults:
+        raise ImportRefused(reader.faults)
+    return row
+
+
 class _Shape:
     """Checks the document's shape: every key known, every value of the right kind."""
 
