@@ -767,3 +767,24 @@ def test_the_conditions_of_the_tables_decide_in_memory_as_in_the_database(data):
         except Exception:
             allowed = False
         assert (holds(instance) is not False) == allowed, constraint.name
+
+
+def test_a_draft_without_its_kind_of_instrument_has_search_terms_and_a_revision():
+    draft = make.agreement(state="draft", instrument_type="", title="Zyxwvut")
+    assert history.record_change([draft.pk], reason="typed", name="test") == 1
+    assert draft in Agreement.objects.search("zyxwvut")
+
+
+def test_an_import_keeps_the_state_and_the_staff_notes_of_a_draft_and_counts_as_a_change():
+    draft = make.agreement(state="draft", staff_notes="Only for us.")
+    known = Agreement.objects.get(slug=ONE)
+    Agreement.objects.filter(pk=known.pk).update(staff_notes="Only for us.")
+    rows = edited(table("agreements", ONE), lambda row: row.update(summary="Changed."))
+    load(edited(rows, lambda row: row.update(id=draft.slug)))
+    load(rows)
+    for slug, state in ((draft.slug, "draft"), (ONE, "published")):
+        after = Agreement.objects.get(slug=slug)
+        assert (after.state, after.staff_notes) == (state, "Only for us.")
+        assert after.summary == "Changed."
+    # Whoever has the form open is told that it is no longer what they saw.
+    assert after.lock_version == known.lock_version + 1
