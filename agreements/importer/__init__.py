@@ -52,8 +52,7 @@ class Plan:
         """Raises ImportRefused with every fault found."""
         self.document = document
         self.edition = Edition.current()
-        with _all_alive():
-            self.tables = Planner(document, progress).run()
+        self.tables = Planner(document, progress).run()
 
     @property
     def added(self) -> list[Change]:
@@ -98,8 +97,8 @@ class Plan:
 
 @contextmanager
 def _all_alive() -> Iterator[None]:
-    """No search for garbage meanwhile: every row of a large document is in use, and walking through
-    them again and again took a quarter of the time."""
+    """No search for garbage while writing: every row of a large document is in use, and walking
+    through them again and again took a quarter of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
