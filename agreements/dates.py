@@ -9,6 +9,7 @@ import datetime
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django import forms
@@ -53,7 +54,9 @@ class PartialDate:
         if self.day is not None and not 1 <= self.day <= self._month_length():
             raise ValueError(f"There is no day {self.day} in {self:month} {self.year}.")
 
+    # Dates repeat, and one that was read cannot change.
     @classmethod
+    @lru_cache(maxsize=65_536)
     def parse(cls, text: str) -> "PartialDate":
         """Read ``2010``, ``2010-05``, ``2010-05-13``, ``May 2010`` or ``13 May 2010``.
 
@@ -211,16 +214,17 @@ class PartialDateField(models.CharField):
         """Check, and set the companions so that the constraints that follow can see them."""
         cleaned = super().clean(value, model_instance)
         if model_instance is not None:
-            self._set_companions(model_instance, cleaned)
+            self.set_companions(model_instance, cleaned)
         return cleaned
 
     def pre_save(self, model_instance: models.Model, add: bool) -> PartialDate | None:
         """Keep the companions true on every save."""
         value = to_partial_date(getattr(model_instance, self.attname))
-        self._set_companions(model_instance, value)
+        self.set_companions(model_instance, value)
         return value
 
-    def _set_companions(self, instance: models.Model, value: PartialDate | None) -> None:
+    def set_companions(self, instance: models.Model, value: PartialDate | None) -> None:
+        """Set the fields that hold the first and the last day of ``value``."""
         for name, bound in self.companions.items():
             setattr(instance, name, bound(value) if value else None)
 

@@ -173,8 +173,6 @@ class Relation(SourcedRow):
             raise ValidationError({"target": "This is a working copy: choose the record itself."})
         own = {self.agreement_id, self.agreement.revises_id} if self.agreement_id else set()
         own.discard(None)
-        if self.target_id in own:
-            raise ValidationError({"target": "An agreement cannot be related to itself."})
         reached, frontier = set(), {self.target_id}
         while frontier:
             reached |= frontier
@@ -182,7 +180,13 @@ class Relation(SourcedRow):
                 kind=self.kind, agreement__in=frontier, target__isnull=False
             )
             frontier = set(onward.values_list("target", flat=True)) - reached
-        if own & reached:
+        self.clean_knowing(to_itself=self.target_id in own, leads_back=bool(own & reached))
+
+    def clean_knowing(self, *, to_itself: bool, leads_back: bool) -> None:
+        """What ``clean`` refuses, for a caller who has followed the relations of this kind."""
+        if to_itself:
+            raise ValidationError({"target": "An agreement cannot be related to itself."})
+        if leads_back:
             verb = RelationKind(self.kind).label.lower()
             raise ValidationError(
                 {"target": f"The other agreement already {verb} this one, directly or in a chain."}
