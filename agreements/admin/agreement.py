@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
@@ -28,6 +28,7 @@ from .rows import (
     SignatoryRows,
     SourceRows,
 )
+from .worklists import WorklistFilter
 
 
 class AgreementForm(forms.ModelForm):
@@ -75,8 +76,27 @@ class AgreementAdmin(admin.ModelAdmin):
 
     form = AgreementForm
     formfield_overrides = ROOM_TO_TYPE
-    list_display = ["name", "state", "participants", "signed_on", "status_today", "deepest"]
-    list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
+    list_display = [
+        "name",
+        "publication",
+        "participants",
+        "signed_on",
+        "status_today",
+        "deepest",
+        "last_edited_by",
+        "updated_at",
+    ]
+    list_select_related = ["last_edited_by"]
+    # The number of all records is not worth a query on every page.
+    show_full_result_count = False
+    list_filter = [
+        WorklistFilter,
+        "state",
+        StatusFilter,
+        "instrument_type",
+        "detail_level",
+        "participations__role",
+    ]
     search_fields = ["title", "short_title", "slug"]
     search_help_text = "Any words of the record: title, agencies by any name, people, places."
     list_per_page = 50
@@ -136,7 +156,8 @@ class AgreementAdmin(admin.ModelAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:
-        return Agreement.objects.with_listed()
+        working_copies = Agreement.objects.filter(revises=OuterRef("pk"))
+        return Agreement.objects.with_listed().annotate(being_revised=Exists(working_copies))
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -176,6 +197,13 @@ class AgreementAdmin(admin.ModelAdmin):
     @admin.display(description="agreement", ordering="short_title")
     def name(self, agreement: Agreement) -> str:
         return str(agreement)
+
+    @admin.display(description="publication state", ordering="state")
+    def publication(self, agreement: Any) -> str:
+        state = agreement.get_state_display()
+        if agreement.revises_id:
+            return f"{state}: working copy of a published record"
+        return f"{state}, a working copy is open" if agreement.being_revised else state
 
     @admin.display(description="participants")
     def participants(self, agreement: Agreement) -> str:
