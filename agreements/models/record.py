@@ -87,18 +87,30 @@ class Edition(models.Model):
 
 
 class Reminder(models.Model):
-    """A reminder that was sent: each owner hears of each due date once."""
+    """A reminder: each owner hears of each due date once. Without an owner it went to the desk.
+
+    Written before the mail is sent, so that nothing is ever sent twice.
+    """
 
     agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="reminders")
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
+    )
     due_on = models.DateField()
-    sent_at = models.DateTimeField(auto_now_add=True)
+    #: Empty where sending was begun and nobody knows whether it succeeded.
+    sent_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["agreement", "owner", "due_on"], name="reminder_sent_once"
-            )
+            ),
+            # Two NULLs are not equal to the constraint above.
+            models.UniqueConstraint(
+                fields=["agreement", "due_on"],
+                condition=models.Q(owner__isnull=True),
+                name="reminder_sent_once_to_desk",
+            ),
         ]
 
     def __str__(self) -> str:
