@@ -211,16 +211,17 @@ class PartialDateField(models.CharField):
         """Check, and set the companions so that the constraints that follow can see them."""
         cleaned = super().clean(value, model_instance)
         if model_instance is not None:
-            self._set_companions(model_instance, cleaned)
+            self.set_companions(model_instance, cleaned)
         return cleaned
 
     def pre_save(self, model_instance: models.Model, add: bool) -> PartialDate | None:
         """Keep the companions true on every save."""
         value = to_partial_date(getattr(model_instance, self.attname))
-        self._set_companions(model_instance, value)
+        self.set_companions(model_instance, value)
         return value
 
-    def _set_companions(self, instance: models.Model, value: PartialDate | None) -> None:
+    def set_companions(self, instance: models.Model, value: PartialDate | None) -> None:
+        """Set the fields that hold the first and the last day of ``value``."""
         for name, bound in self.companions.items():
             setattr(instance, name, bound(value) if value else None)
 

@@ -4,23 +4,26 @@ Not a signal: inlines are saved after their agreement, and only the caller knows
 is whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
 
 from . import search
-from .exports import snapshot
+from .exports import as_snapshot, recorded
 from .models import (
     Agency,
     Agreement,
     CooperationArea,
     Edition,
+    InstrumentType,
     ProductCategory,
     Revision,
     SearchDocument,
 )
+from .status import MilestoneKind
 
 #: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
 MAX_INDEX_BYTES = 500_000
@@ -48,23 +51,56 @@ def record_change(
 
 
 def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool) -> int:
-    agreements = list(Agreement.objects.filter(pk__in=ids).with_related())
-    reindex(agreements)
+    written = [_stored(each) for each in Agreement.objects.filter(pk__in=ids).with_related()]
+    return record_written(written, reason=reason, user=user, name=name, moved=moved)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A record as it stands after a change: ``exports.recorded``. One that is ``new`` has no
+    revision yet. The history of a working copy stands with the record it ``revises``."""
+
+    agreement_id: int
+    record: dict[str, Any]
+    new: bool = False
+    revises_id: int | None = None
+
+    @property
+    def history(self) -> tuple[int, bool]:
+        """The record with which its revisions stand, and whether they are a working copy's."""
+        return self.revises_id or self.agreement_id, self.revises_id is not None
+
+
+def _stored(agreement: Agreement) -> Written:
+    return Written(agreement.pk, recorded(agreement), revises_id=agreement.revises_id)
+
+
+def record_written(
+    written: Sequence[Written],
+    *,
+    reason: str,
+    user: Any = None,
+    name: str = "",
+    moved: bool = False,
+) -> int:
+    """``record_change`` for a caller who knows how a few hundred records stand now."""
+    _index(written)
+    known = [each.history[0] for each in written if not each.new]
     # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
-    histories = [agreement.revises_id or agreement.pk for agreement in agreements]
     newest = {
         (record, of_working_copy): text
-        for record, of_working_copy, text in Revision.objects.filter(agreement__in=histories)
+        for record, of_working_copy, text in Revision.objects.filter(agreement__in=known)
         .order_by("pk")
         .values_list("agreement", "of_working_copy", "snapshot")
     }
     made_by_name = user.get_username() if user else name
     changed, revisions = [], []
-    for agreement, record in zip(agreements, histories, strict=True):
-        of_working_copy, text = agreement.revises_id is not None, snapshot(agreement)
-        if newest.get((record, of_working_copy)) == text:
+    for each in written:
+        record, of_working_copy = each.history
+        text = as_snapshot(each.record)
+        if newest.get(each.history) == text:
             continue
-        changed.append(agreement.pk)
+        changed.append(each)
         revisions.append(
             Revision(
                 agreement_id=record,
@@ -76,10 +112,13 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
             )
         )
     Revision.objects.bulk_create(revisions)
-    changes = {"updated_at": timezone.now(), "lock_version": F("lock_version") + 1}
+    marks: dict[str, Any] = {"lock_version": F("lock_version") + 1}
     if not moved:
-        changes["last_edited_by"] = user
-    Agreement.objects.filter(pk__in=changed).update(**changes)
+        marks["last_edited_by"] = user
+    Agreement.objects.filter(pk__in=[each.agreement_id for each in changed]).update(**marks)
+    # What has just been made says itself when it last changed.
+    older = [each.agreement_id for each in changed if not each.new]
+    Agreement.objects.filter(pk__in=older).update(updated_at=timezone.now())
     return len(revisions)
 
 
@@ -105,58 +144,79 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
 def reindex(agreements: list[Agreement]) -> None:
     """Write the search terms of these agreements, which come ``with_related()``, and begin a new
     edition of the register."""
+    _index([_stored(each) for each in agreements])
+
+
+def _index(written: Sequence[Written]) -> None:
     Edition.renew()
-    agency_ids = {part.agency_id for a in agreements for part in a.participations.all()}
-    names: dict[int, list[str]] = {}
-    for agency in Agency.objects.filter(pk__in=agency_ids).prefetch_related("names"):
-        names[agency.pk] = [
-            agency.name,
-            agency.acronym,
-            agency.native_name,
-            str(agency.jurisdiction.name or ""),
-            *(other.name for other in agency.names.all()),
-        ]
+    words = _Words(written)
     SearchDocument.objects.bulk_create(
-        [_document(agreement, names) for agreement in agreements],
+        [words.document(each) for each in written],
         update_conflicts=True,
         unique_fields=["agreement"],
         update_fields=["title_terms", "all_terms", "passages"],
     )
 
 
-def _document(agreement: Agreement, agency_names: dict[int, list[str]]) -> SearchDocument:
-    title = [agreement.title, agreement.short_title, agreement.original_title]
-    texts = [
-        *title,
-        agreement.get_instrument_type_display(),
-        agreement.instrument_title,
-        agreement.summary,
-        agreement.areas_stated,
-        agreement.signed_in,
-        agreement.reference_numbers,
-        agreement.source_notes,
-    ]
-    for part in agreement.participations.all():
-        texts += [*agency_names[part.agency_id], part.name_as_signed, part.note]
-    for person in agreement.signatories.all():
-        texts += [person.honorific, person.name, person.post, person.acted_for]
-    for provision in agreement.provisions.all():
-        texts += [provision.area.name, provision.statement, provision.condition]
-    texts += [product.name for product in agreement.products.all()]
-    for milestone in agreement.milestones.all():
-        texts += [milestone.get_kind_display(), milestone.note]
-    texts += [outcome.statement for outcome in agreement.outcomes.all()]
-    texts += [outcome.reported for outcome in agreement.outcomes.all()]
-    texts += [relation.target_title for relation in agreement.relations.all()]
-    for source in agreement.sources.all():
-        texts += [source.publisher, source.title]
-    return SearchDocument(
-        agreement=agreement,
-        title_terms=_terms(title),
-        all_terms=_terms(texts),
-        # The titles stand above an excerpt anyway.
-        passages=_passages(texts[len(title) :]),
-    )
+class _Words:
+    """Finds the words of records, for which it knows the names behind their keys and codes."""
+
+    def __init__(self, written: Iterable[Written]) -> None:
+        keys = {part["agency"] for each in written for part in each.record["participations"]}
+        self.agencies: dict[str, list[str]] = {}
+        for agency in Agency.objects.filter(key__in=keys).prefetch_related("names"):
+            self.agencies[agency.key] = [
+                agency.name,
+                agency.acronym,
+                agency.native_name,
+                str(agency.jurisdiction.name or ""),
+                *(other.name for other in agency.names.all()),
+            ]
+        self.areas = dict(CooperationArea.objects.values_list("code", "name"))
+        self.products = dict(ProductCategory.objects.values_list("code", "name"))
+
+    def document(self, written: Written) -> SearchDocument:
+        """The search terms of one record."""
+        of = written.record
+        title = [of["title"], of["short_title"], of["original_title"]]
+        signed_in = Agreement(
+            **{name: of[name] for name in ("signed_venue", "signed_city", "signed_country")}
+        ).signed_in
+        texts = [
+            *title,
+            InstrumentType(of["instrument_type"]).label,
+            of["instrument_title"],
+            of["summary"],
+            of["areas_stated"],
+            signed_in,
+            of["reference_numbers"],
+            of["source_notes"],
+        ]
+        for part in of["participations"]:
+            texts += [*self.agencies[part["agency"]], part["name_as_signed"], part["note"]]
+        for person in of["signatories"]:
+            texts += [person[name] for name in ("honorific", "name", "post", "acted_for")]
+        for provision in of["provisions"]:
+            texts += [
+                self.areas[provision["area"]],
+                provision["statement"],
+                provision["condition"],
+            ]
+        texts += [self.products[code] for code in of["products"]]
+        for milestone in of["milestones"]:
+            texts += [str(MilestoneKind(milestone["kind"]).label), milestone["note"]]
+        texts += [outcome["statement"] for outcome in of["outcomes"]]
+        texts += [outcome["reported"] for outcome in of["outcomes"]]
+        texts += [relation["target_title"] for relation in of["relations"]]
+        for source in of["sources"]:
+            texts += [source["publisher"], source["title"]]
+        return SearchDocument(
+            agreement_id=written.agreement_id,
+            title_terms=_terms(title),
+            all_terms=_terms(texts),
+            # The titles stand above an excerpt anyway.
+            passages=_passages(texts[len(title) :]),
+        )
 
 
 def _passages(texts: list[str]) -> str:

@@ -2,6 +2,7 @@
 
     make bench                      20,000 agreements on SQLite
     make bench ARGS="--size 100000"
+    make bench ARGS="--import"      the data package and its importer instead of the pages
     DATABASE_URL=postgres://... make bench    on a database of its own on that server
 
 Starts the production server on a database that is thrown away, and asks it over HTTP, one client,
@@ -12,6 +13,7 @@ import argparse
 import http.client
 import os
 import random
+import resource
 import shutil
 import socket
 import statistics
@@ -213,9 +215,55 @@ def measure(size, repeats):
         server.wait()
 
 
+class Timed:
+    """Says how long a step took, in seconds by the clock and of the processor, and the most memory
+    the process has had so far."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def __enter__(self):
+        self.clock, self.processor = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_):
+        clock, processor = time.perf_counter() - self.clock, time.process_time() - self.processor
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{self.step:<44}{clock:>8.1f} s{processor:>8.1f} s processor{most:>8,.0f} MiB")
+
+
+def measure_import(size, folder):
+    """The package of the register, and its way into an empty, a full and a changed one."""
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from agreements.exports import package
+    from agreements.importer import plan, read
+    from agreements.models import Agreement
+
+    path = Path(folder) / "package.zip"
+    day = timezone.localdate()
+    with Timed(f"package of {size:,} agreements"), path.open("wb") as file:
+        package(Agreement.objects.register(), day, "https://example.org", file)
+    print(f"{path.stat().st_size / 2**20:.1f} MiB")
+    call_command("flush", interactive=False, verbosity=0)
+    for case in ("an empty register", "an unchanged register", "a register changed throughout"):
+        with Timed(f"{case}: read"), path.open("rb") as file:
+            document = read(path.name, file)
+        with Timed(f"{case}: plan"):
+            planned = plan(document)
+        with Timed(f"{case}: apply"):
+            result = planned.apply(reason="bench", name="bench")
+        print(result)
+        if case == "an unchanged register":
+            Agreement.objects.update(summary="Changed.")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", type=int, default=20_000, help="agreements (20000)")
+    parser.add_argument(
+        "--import", action="store_true", dest="importing", help="measure package and importer"
+    )
     parser.add_argument("--repeats", type=int, default=15, help="requests a page (15)")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moctracker.settings")
@@ -246,8 +294,11 @@ def main():
             f"{options.size:,} made-up agreements on {connection.vendor}, "
             f"filled in {time.perf_counter() - start:.0f} s"
         )
-        connection.close()
-        measure(options.size, options.repeats)
+        if options.importing:
+            measure_import(options.size, folder)
+        else:
+            connection.close()
+            measure(options.size, options.repeats)
     finally:
         shutil.rmtree(folder)
         if given:

@@ -107,13 +107,17 @@ class Agency(models.Model):
         """Refuse a chain of parents that comes back to this agency."""
         seen = {self.pk}
         above = self.parent
-        while above:
-            if above.pk in seen:
-                raise ValidationError(
-                    {"parent": "An agency cannot belong to itself, directly or through others."}
-                )
+        while above and above.pk not in seen:
             seen.add(above.pk)
             above = above.parent
+        self.clean_knowing(leads_back=above is not None)
+
+    def clean_knowing(self, *, leads_back: bool) -> None:
+        """What ``clean`` refuses, for a caller who has followed the parents."""
+        if leads_back:
+            raise ValidationError(
+                {"parent": "An agency cannot belong to itself, directly or through others."}
+            )
 
 
 class AgencyNameKind(models.TextChoices):

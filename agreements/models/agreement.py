@@ -338,10 +338,15 @@ class Agreement(models.Model):
 
     def clean(self) -> None:
         """Refuse an address that leads to another record, and a withdrawal told by halves."""
+        former = FormerSlug.objects.filter(slug=self.slug).exclude(agreement=self.pk)
+        self.clean_knowing(address_taken=former.exists())
+
+    def clean_knowing(self, *, address_taken: bool) -> None:
+        """What ``clean`` refuses, for a caller who knows whether the slug leads elsewhere."""
         problems = {}
         if self.public and not self.instrument_type:
             problems["instrument_type"] = "A published record needs its kind of instrument."
-        if FormerSlug.objects.filter(slug=self.slug).exclude(agreement=self.pk).exists():
+        if address_taken:
             problems["slug"] = "This is the former address of another record."
         if self.state == PublicationState.WITHDRAWN:
             if not self.withdrawal_kind:
@@ -441,5 +446,9 @@ class FormerSlug(models.Model):
 
     def clean(self) -> None:
         """Refuse an address at which a record stands."""
-        if Agreement.objects.filter(slug=self.slug).exists():
+        self.clean_knowing(address_taken=Agreement.objects.filter(slug=self.slug).exists())
+
+    def clean_knowing(self, *, address_taken: bool) -> None:
+        """What ``clean`` refuses, for a caller who knows whether a record stands there."""
+        if address_taken:
             raise ValidationError({"slug": "A record of the register has this address now."})

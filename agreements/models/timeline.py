@@ -169,8 +169,6 @@ class Relation(SourcedRow):
         """Refuse a chain of one kind that comes back to its start."""
         if not self.target_id:
             return
-        if self.target_id == self.agreement_id:
-            raise ValidationError({"target": "An agreement cannot be related to itself."})
         reached, frontier = set(), {self.target_id}
         while frontier:
             reached |= frontier
@@ -178,7 +176,16 @@ class Relation(SourcedRow):
                 kind=self.kind, agreement__in=frontier, target__isnull=False
             )
             frontier = set(onward.values_list("target", flat=True)) - reached
-        if self.agreement_id and self.agreement_id in reached:
+        self.clean_knowing(
+            to_itself=self.target_id == self.agreement_id,
+            leads_back=bool(self.agreement_id) and self.agreement_id in reached,
+        )
+
+    def clean_knowing(self, *, to_itself: bool, leads_back: bool) -> None:
+        """What ``clean`` refuses, for a caller who has followed the relations of this kind."""
+        if to_itself:
+            raise ValidationError({"target": "An agreement cannot be related to itself."})
+        if leads_back:
             verb = RelationKind(self.kind).label.lower()
             raise ValidationError(
                 {"target": f"The other agreement already {verb} this one, directly or in a chain."}

@@ -1,11 +1,11 @@
-"""Load a register document."""
+"""Load a register document, a data package or a CSV."""
 
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from agreements.importer import ImportRefused, import_register, parse
+from agreements.importer import ImportRefused, import_register, read
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "register.json"
 
@@ -13,22 +13,23 @@ SHIPPED = Path(__file__).resolve().parents[2] / "data" / "register.json"
 class Command(BaseCommand):
     """Adds and updates; writes nothing at all if the document has a fault."""
 
-    help = "Load a register document (by default the register that ships with the project)."
+    help = (
+        "Load a register document, a data package or one of its CSV tables (by default the "
+        "register that ships with the project)."
+    )
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("file", nargs="?", type=Path, default=SHIPPED)
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         try:
-            text = file.read_text(encoding="utf-8-sig")
+            with file.open("rb") as opened:
+                document = read(file.name, opened)
+            result = import_register(
+                document, reason=f"Imported from {file.name}", name="import_register"
+            )
         except OSError as error:
             raise CommandError(f"{file}: {error.strerror}.") from error
-        except UnicodeDecodeError as error:
-            raise CommandError(f"{file}: not UTF-8 at byte {error.start}.") from error
-        try:
-            result = import_register(
-                parse(text), reason=f"Imported from {file.name}", name="import_register"
-            )
         except ImportRefused as refused:
             faults = "\n".join(f"  {fault}" for fault in refused.faults)
             raise CommandError(f"{file}: nothing was imported.\n{faults}") from refused

@@ -4,19 +4,19 @@
 either in it or in ``WITHHELD`` with a reason. ``importer`` reads the same lists backwards.
 """
 
-import csv
 import datetime
 import json
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from django.db import models
 from django.db.models import Model
 
-from .coverage import Grid, Partner, Stage
-from .dates import PartialDate
-from .models import (
+from ..coverage import Grid
+from ..dates import PartialDate
+from ..models import (
     Agency,
     AgencyName,
     Agreement,
@@ -32,7 +32,7 @@ from .models import (
     Signatory,
     Source,
 )
-from .querysets import AgreementQuerySet, in_code_order
+from ..querysets import AgreementQuerySet, in_code_order
 
 #: Stands first in every register document; a new number for every change an importer must know.
 FORMAT = "moctracker register 1"
@@ -62,6 +62,8 @@ CHILDREN: dict[type[Model], dict[str, type[Model]]] = {
     },
 }
 
+#: Rows in the order of their spelling: databases differ in it, characters do not.
+_SPELLED = {"names": "name", "former_slugs": "slug"}
 _SOURCED = ("source", "locator")
 PUBLIC: dict[type[Model], tuple[str, ...]] = {
     CooperationArea: ("code", "name", "description", "stage", "position", "retired"),
@@ -224,21 +226,39 @@ def record(instance: Model, *, staff: bool = False) -> dict[str, Any]:
     """
     noun = type(instance)
     names = PUBLIC[noun] + (STAFF.get(noun, ()) if staff else ())
-    row = {name: _plain(instance, name) for name in names}
+    row = {name: plain_value(instance, name) for name in names}
     for name in CHILDREN.get(noun, {}):
-        children = getattr(instance, name).all()
-        if name == "relations" and not staff:
-            children = instance.public_relations  # type: ignore[attr-defined]
+        children = children_of(instance, name, staff=staff)
         row[name] = [record(child, staff=staff) for child in children]
     return row
 
 
-def _plain(instance: Model, name: str) -> Any:
+def children_of(instance: Any, name: str, *, staff: bool = False) -> Iterable[Any]:
+    """The rows that belong to a record by the relation ``name``, in order; only ``staff`` are
+    given relations to records that the public may not see."""
+    if name == "relations" and not staff:
+        return instance.public_relations
+    rows = getattr(instance, name).all()
+    spelled = _SPELLED.get(name)
+    return sorted(rows, key=attrgetter(spelled)) if spelled else rows
+
+
+def in_term_order(terms: Iterable[Any]) -> list[Any]:
+    """Words of a vocabulary in its order, the same on both databases."""
+    return sorted(terms, key=attrgetter("position", "name"))
+
+
+def plain_value(instance: Any, name: str) -> Any:
+    """What stands in a field, as ``record`` gives it."""
     field = instance._meta.get_field(name)
     if isinstance(field, models.ManyToManyField):
-        related = getattr(instance, name).all()
+        related = in_term_order(getattr(instance, name).all())
         return [getattr(each, NATURAL_KEY[type(each)]) for each in related]
-    value = getattr(instance, name)
+    return plain(getattr(instance, name))
+
+
+def plain(value: Any) -> Any:
+    """A value as a document holds it: references by key, dates as recorded, decimals as text."""
     if isinstance(value, Model):
         return getattr(value, NATURAL_KEY[type(value)])
     if isinstance(value, PartialDate):
@@ -291,24 +311,41 @@ def inverse_relation(relation: Relation) -> dict[str, Any]:
     return {"kind": relation.kind, "agreement": relation.agreement.slug, "note": relation.note}
 
 
-def snapshot(agreement: Agreement) -> str:
-    """The whole record as the JSON text a revision keeps. A working copy goes by the address of
-    the record that it revises."""
-    told = record(agreement, staff=True)
+def as_snapshot(whole: dict[str, Any]) -> str:
+    """A record, its staff fields included, as the JSON text a revision keeps."""
+    return json.dumps(whole, ensure_ascii=False, indent=1)
+
+
+def recorded(agreement: Agreement) -> dict[str, Any]:
+    """The whole record as a revision keeps it. A working copy goes by the address of the record
+    that it revises."""
+    whole = record(agreement, staff=True)
     if agreement.revises:
-        told["slug"] = agreement.revises.slug
-    return json.dumps(told, ensure_ascii=False, indent=1)
+        whole["slug"] = agreement.revises.slug
+    return whole
+
+
+def snapshot(agreement: Agreement) -> str:
+    """The whole record as the JSON text a revision keeps."""
+    return as_snapshot(recorded(agreement))
+
+
+def vocabularies(agreements: AgreementQuerySet) -> dict[str, Iterable[Any]]:
+    """What every document of the register holds besides the agreements, by table, in order."""
+    return {
+        "areas": in_term_order(CooperationArea.objects.all()),
+        "products": in_term_order(ProductCategory.objects.all()),
+        "agencies": Agency.objects.register()
+        .order_by(in_code_order(agreements, "key"))
+        .select_related("parent")
+        .prefetch_related("names"),
+    }
 
 
 def register_document(agreements: AgreementQuerySet) -> Iterator[str]:
     """The register as one JSON document, in pieces: vocabularies, agencies, agreements by slug."""
     tables: dict[str, Iterable[Model]] = {
-        "areas": CooperationArea.objects.all(),
-        "products": ProductCategory.objects.all(),
-        "agencies": Agency.objects.register()
-        .order_by(in_code_order(agreements, "key"))
-        .select_related("parent")
-        .prefetch_related("names"),
+        **vocabularies(agreements),
         "agreements": agreements.order_by(in_code_order(agreements, "slug"))
         .with_related()
         .iterator(chunk_size=200),
@@ -323,169 +360,3 @@ def register_document(agreements: AgreementQuerySet) -> Iterator[str]:
             separator = ",\n  "
         yield "\n ]"
     yield "\n}\n"
-
-
-# --- The flat table: one row an agreement -------------------------------------------------------
-
-#: Joins the values of a list in one cell.
-LIST_SEPARATOR = " | "
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-STAGE_COLUMNS = {stage: f"coverage_{stage.value}" for stage in Stage}
-COLUMNS = (
-    "id",
-    "title",
-    "short_title",
-    "original_title",
-    "instrument_type",
-    "instrument_title",
-    "legal_nature",
-    "participants",
-    "participant_jurisdictions",
-    "signed_on",
-    "signed_on_earliest",
-    "signed_on_latest",
-    "signed_city",
-    "signed_country",
-    "status",
-    "status_day",
-    "status_because",
-    *STAGE_COLUMNS.values(),
-    "cross_cutting_areas",
-    "products",
-    "relations",
-    "summary",
-    "source_notes",
-    "sources",
-    "url",
-    "updated_at",
-)
-
-
-def flat_row(agreement: Agreement, day: datetime.date, base_url: str) -> dict[str, Any]:
-    """One agreement as the columns of ``COLUMNS``; ``day`` is the day its status is told for."""
-    ruling = agreement.ruling_on(day)
-    participants = [part.agency for part in agreement.participations_on(day)]
-    jurisdictions = dict.fromkeys(str(agency.jurisdiction) for agency in participants)
-    whole = {cell.stage: cell for cell in agreement.stages}
-    return {
-        "id": agreement.slug,
-        **{
-            name: getattr(agreement, name)
-            for name in (
-                "title",
-                "short_title",
-                "original_title",
-                "instrument_type",
-                "instrument_title",
-                "legal_nature",
-                "signed_city",
-                "summary",
-                "source_notes",
-            )
-        },
-        "participants": LIST_SEPARATOR.join(agency.short_name for agency in participants),
-        "participant_jurisdictions": LIST_SEPARATOR.join(filter(None, jurisdictions)),
-        "signed_on": agreement.signed_on.iso if agreement.signed_on else "",
-        "signed_on_earliest": agreement.signed_on_earliest or "",
-        "signed_on_latest": agreement.signed_on_latest or "",
-        "signed_country": agreement.signed_country.code or "",
-        "status": ruling.status.value,
-        "status_day": day,
-        "status_because": ruling.because,
-        **{
-            column: str(whole[stage]) if whole[stage].provisions else ""
-            for stage, column in STAGE_COLUMNS.items()
-        },
-        "cross_cutting_areas": LIST_SEPARATOR.join(
-            dict.fromkeys(p.area.name for p in agreement.provisions.all() if not p.stage)
-        ),
-        "products": LIST_SEPARATOR.join(product.name for product in agreement.products.all()),
-        "relations": LIST_SEPARATOR.join(
-            f"{relation.kind}: {relation.target.slug if relation.target else relation.target_title}"
-            for relation in agreement.public_relations
-        ),
-        "sources": LIST_SEPARATOR.join(
-            source.url or f"{source.publisher}: {source.title}"
-            for source in agreement.sources.all()
-        ),
-        "url": base_url + agreement.get_absolute_url(),
-        "updated_at": agreement.updated_at.isoformat(timespec="seconds"),
-    }
-
-
-def guard(value: Any) -> str:
-    """The text of a cell that no spreadsheet takes for a formula: an apostrophe goes before it.
-
-    A text that begins with an apostrophe gets one too, so that ``unguard`` is exact.
-    """
-    text = str(value)
-    return "'" + text if text.startswith(_FORMULA) else text
-
-
-def unguard(text: str) -> str:
-    """The inverse of ``guard``."""
-    return text[1:] if text.startswith("'") else text
-
-
-class _Echo:
-    def write(self, text: str) -> str:
-        return text
-
-
-def agreements_csv(
-    agreements: AgreementQuerySet, day: datetime.date, base_url: str
-) -> Iterator[str]:
-    """The flat table as RFC 4180 text with a byte order mark, a few hundred rows in memory."""
-    writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(COLUMNS)
-    for agreement in agreements.with_tabled().iterator(chunk_size=200):
-        row = flat_row(agreement, day, base_url)
-        yield writer.writerow([guard(row[column]) for column in COLUMNS])
-
-
-#: The columns of the table of partners, for ever: new ones go to the end.
-PARTNER_COLUMNS = (
-    "subject",
-    "status_day",
-    "partner",
-    "partner_name",
-    "partner_jurisdiction",
-    "agreements",
-    "agreement_ids",
-    *(
-        f"{stage}_{column}"
-        for stage in Stage.values
-        for column in ("depth", "commitment", "excluded", "agreements", "agreement_ids")
-    ),
-    "no_stage_agreements",
-    "no_stage_agreement_ids",
-)
-
-
-def partner_row(partner: Partner) -> dict[str, Any]:
-    """What stands with one partner, as the columns of ``PARTNER_COLUMNS`` that follow from it."""
-    row: dict[str, Any] = {"partner": partner.key} | _counted("", partner.agreements)
-    for cell in partner.cells:
-        stage, deepest = cell.whole.stage.value, cell.whole.deepest
-        row |= {
-            f"{stage}_depth": deepest.depth.value if deepest else "",
-            f"{stage}_commitment": deepest.commitment.value if deepest else "",
-            f"{stage}_excluded": "yes" if cell.whole.excluded else "",
-        }
-        row |= _counted(f"{stage}_", cell.agreements)
-    return row | _counted("no_stage_", partner.without_stage)
-
-
-def _counted(prefix: str, slugs: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        f"{prefix}agreements": len(slugs),
-        f"{prefix}agreement_ids": LIST_SEPARATOR.join(slugs),
-    }
-
-
-def partners_csv(rows: Iterable[dict[str, Any]]) -> str:
-    """The table of partners as RFC 4180 text with a byte order mark."""
-    writer = csv.writer(_Echo())
-    lines = [writer.writerow(PARTNER_COLUMNS)]
-    lines += [writer.writerow([guard(row[name]) for name in PARTNER_COLUMNS]) for row in rows]
-    return "\ufeff" + "".join(lines)

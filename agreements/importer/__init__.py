@@ -1,0 +1,120 @@
+"""The exact inverse of ``exports``: a register document, a data package or a CSV in, rows out.
+
+``read`` says what a file holds, ``plan`` what it would change, ``Plan.apply`` changes it: all of it
+in one transaction, or nothing. A fault is reported with the place it stands in.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from ..exports import FORMAT
+from ..models import Edition
+from .document import Document, ImportRefused, from_json, parse, read
+from .plan import Change, Planner, Progress, TablePlan
+from .restoring import restore
+from .writing import write
+
+__all__ = [
+    "FORMAT",
+    "Change",
+    "Document",
+    "ImportRefused",
+    "Imported",
+    "Plan",
+    "TablePlan",
+    "import_register",
+    "parse",
+    "plan",
+    "read",
+    "restore",
+]
+
+
+@dataclass
+class Imported:
+    """How many agreements were added, changed and left as they were."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+class Plan:
+    """What a document would change. ``tables`` has the same for ``areas``, ``products``,
+    ``agencies`` and ``agreements``."""
+
+    def __init__(self, document: Document, progress: Progress | None = None) -> None:
+        """Raises ImportRefused with every fault found."""
+        self.document = document
+        self.edition = Edition.current()
+        self.tables = Planner(document, progress).run()
+
+    @property
+    def added(self) -> list[Change]:
+        """The agreements that would be added."""
+        return self.tables["agreements"].added
+
+    @property
+    def changed(self) -> list[Change]:
+        """The agreements that would be changed."""
+        return self.tables["agreements"].changed
+
+    @property
+    def unchanged(self) -> int:
+        """How many agreements the document repeats as they are."""
+        return self.tables["agreements"].unchanged
+
+    def apply(
+        self, *, reason: str, user: Any = None, name: str = "", progress: Progress | None = None
+    ) -> Imported:
+        """Write what was planned, and one revision with ``reason`` for each changed agreement.
+
+        New agreements are published. ``user`` makes the change, or ``name`` does (a command).
+        Raises ImportRefused, and writes nothing, if the register has changed since in a way that
+        makes the plan another one.
+        """
+        with transaction.atomic():
+            # Whoever changes the register renews this row: until the end they wait.
+            list(Edition.objects.select_for_update().filter(pk=1))
+            now = self if Edition.current() == self.edition else Plan(self.document)
+            if now.told != self.told:
+                raise ImportRefused(
+                    ["The register has changed since this was planned. Look at it again."]
+                )
+            write(now.tables, reason=reason, user=user, name=name, progress=progress)
+        return Imported(len(self.added), len(self.changed), self.unchanged)
+
+    @property
+    def told(self) -> list[Any]:
+        """What a person was shown of the plan."""
+        return [change.told for table in self.tables.values() for change in table.changes]
+
+
+def plan(document: Document, progress: Progress | None = None) -> Plan:
+    """What the document would change; writes nothing.
+
+    ``progress`` is called with how many agreements have been compared, and of how many. Raises
+    ImportRefused with every fault found.
+    """
+    return Plan(document, progress)
+
+
+def import_register(
+    document: Document | dict[str, Any],
+    *,
+    reason: str,
+    user: Any = None,
+    name: str = "",
+    progress: Progress | None = None,
+) -> Imported:
+    """Add or update every record of the document, or of a register document parsed; what it does
+    not name stays.
+
+    A record that the document repeats unchanged is left untouched. Raises ImportRefused with
+    every fault found; then nothing has been written.
+    """
+    if isinstance(document, dict):
+        document = from_json(document)
+    return plan(document).apply(reason=reason, user=user, name=name, progress=progress)

@@ -1,0 +1,547 @@
+"""What a file says, as rows with their places: a register document, a package or one CSV."""
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from django.db import models
+from django.db.models import Model
+from django.utils.dateparse import parse_datetime
+
+from ..dates import PartialDateField
+from ..exports import (
+    CHILDREN,
+    FORMAT,
+    NATURAL_KEY,
+    PACKAGE_FORMAT,
+    PUBLIC,
+    TABLES,
+    Column,
+    Table,
+)
+from ..exports.tables import NOUNS
+from ..models import Agreement, FormerSlug
+
+#: A file that unpacks to more is refused before it is unpacked: it is no register, but a bomb.
+MAX_BYTES = 512 * 2**20
+#: No field of a record comes near; a spreadsheet holds 32,767 characters in a cell.
+MAX_CELL = 1_000_000
+#: More faults than a person reads; the first ones usually explain the others.
+MAX_FAULTS = 1000
+_EXPLAINING = {"datapackage.json", "csv-metadata.json", "README.txt", "SHA256SUMS"}
+
+# The csv module's own limit is below MAX_CELL and cannot say in which column it was passed.
+csv.field_size_limit(MAX_BYTES)
+
+
+class ImportRefused(Exception):
+    """The document has faults; nothing was written. ``faults`` has a sentence for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        if len(faults) > MAX_FAULTS:
+            faults = [*faults[:MAX_FAULTS], f"... and {len(faults) - MAX_FAULTS:,} more."]
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+@dataclass
+class Row:
+    """One row of the document and the place it stands in.
+
+    ``data`` is None where a file says something of what belongs to a record, and nothing of the
+    record itself. ``children`` has only the tables of which the document speaks. ``columns`` has
+    the columns that are called otherwise than their fields.
+    """
+
+    model: type[Model]
+    key: str
+    data: dict[str, Any] | None
+    place: str
+    children: dict[str, list["Row"]] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    updated_at: Any = None
+
+    def at(self, name: str) -> str:
+        """The place of one of its fields."""
+        return f"{self.place}, {self.columns.get(name, name)}"
+
+
+@dataclass
+class Document:
+    """What a file says: the rows of each table by name."""
+
+    name: str
+    tables: dict[str, list[Row]]
+
+
+def read(name: str, file: IO[bytes]) -> Document:
+    """The document in ``file``, called ``name``: a register document, a package or a CSV of any
+    table. Which of them is told by the content.
+
+    Raises ImportRefused, each fault with file, line and column as far as they apply.
+    """
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ImportRefused([f"{name}: has more than {MAX_BYTES:,} bytes."])
+    if content.startswith(b"PK\x03\x04"):
+        return _Tables(name).package(content)
+    text = _decoded(name, content)
+    if text.lstrip()[:1] in ("{", "["):
+        return from_json(parse(text), name)
+    if not text.strip():
+        raise ImportRefused([f"{name}, line 1, column 1: the file is empty."])
+    return _Tables(name).single(text)
+
+
+def _decoded(name: str, content: bytes) -> str:
+    """The text of a file. Raises ImportRefused naming what encoding it may be in."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ImportRefused([f"{name}: is UTF-16. Save it as UTF-8 (“CSV UTF-8” in Excel)."])
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The position is counted in the bytes the codec was given, without the mark.
+        before = content.removeprefix(b"\xef\xbb\xbf")[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        guesses = [each for each in ("Shift_JIS", "EUC-KR") if _could_be(content, each)]
+        other = " or ".join([*guesses, "Latin-1 (Windows)"])
+        raise ImportRefused(
+            [
+                f"{name}, line {line}, column {column}: not UTF-8 at byte {error.start}. It may be "
+                f"{other}. Save it as UTF-8 (“CSV UTF-8” in Excel)."
+            ]
+        ) from error
+    if (at := text.find("\0")) >= 0:
+        line, column = _position(text, at)
+        raise ImportRefused(
+            [
+                f"{name}, line {line}, column {column}: a NUL character. If every second character "
+                "is one, the file is UTF-16: save it as UTF-8."
+            ]
+        )
+    return text
+
+
+def _could_be(content: bytes, encoding: str) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _position(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+# --- The register document: JSON ----------------------------------------------------------------
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The register document in ``text``; raises ImportRefused naming line and column."""
+    try:
+        document = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated
+        )
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ImportRefused([f"{place}: not valid JSON: {error.msg}."]) from error
+    except (ValueError, RecursionError) as error:
+        raise ImportRefused([f"Not a register document: {error}."]) from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ImportRefused([f'Not a register document: "format" must be "{FORMAT}".'])
+    return document
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"“{repeated}” is given twice in one object")
+    return found
+
+
+def from_json(document: dict[str, Any], name: str = "") -> Document:
+    """The rows of a parsed register document; raises ImportRefused with every fault of shape."""
+    reader = _Shape()
+    unknown = sorted(set(document) - set(NOUNS) - {"format"})
+    reader.faults += [f"{table}: there is no such table." for table in unknown]
+    tables = {
+        table: reader.rows(noun, document.get(table, []), table) for table, noun in NOUNS.items()
+    }
+    if reader.faults:
+        raise ImportRefused(reader.faults)
+    return Document(name, tables)
+
+
+def shape(model: type[Model], item: dict[str, Any], place: str) -> Row:
+    """One record by itself as a row; raises ImportRefused with every fault of shape."""
+    reader = _Shape()
+    row = reader.row(model, item, place)
+    if row is None or reader.faults:
+        raise ImportRefused(reader.faults)
+    return row
+
+
+class _Shape:
+    """Checks the document's shape: every key known, every value of the right kind."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def rows(self, model: type[Model], value: Any, place: str) -> list[Row]:
+        if not isinstance(value, list):
+            self.faults.append(f"{place}: must be a list.")
+            return []
+        rows = [
+            row
+            for number, item in enumerate(value, start=1)
+            if (row := self.row(model, item, f"{place}, row {number}"))
+        ]
+        if model in NATURAL_KEY:
+            self.faults += repeated(rows)
+        return rows
+
+    def row(self, model: type[Model], item: Any, place: str) -> Row | None:
+        if not isinstance(item, dict):
+            self.faults.append(f"{place}: must be an object.")
+            return None
+        key = NATURAL_KEY.get(model, "")
+        if key and item.get(key) not in (None, ""):
+            place += f" ({item[key]})"
+        children = CHILDREN.get(model, {})
+        if item.keys() != (expected := {*PUBLIC[model], *children}):
+            unknown, missing = sorted(set(item) - expected), sorted(expected - set(item))
+            self.faults += [f"{place}, {name}: there is no such field." for name in unknown]
+            self.faults += [f"{place}, {name}: the field is missing." for name in missing]
+            return None
+        row = Row(model, str(item.get(key, "")), {}, place)
+        row.data = {
+            name: self.checked(row, name, kind, item[name]) for name, kind in _kinds(model).items()
+        }
+        for name, child in children.items():
+            row.children[name] = self.rows(child, item[name], f"{place}, {name}")
+        return row
+
+    def checked(self, row: Row, name: str, kind: "_Kind", value: Any) -> Any:
+        """JSON's own kinds first: a number where a text belongs is a fault, not a text."""
+        if kind.fits(value):
+            return value
+        self.faults.append(f"{row.at(name)}: must be {kind.wanted}.")
+        return None
+
+
+@dataclass(frozen=True)
+class _Kind:
+    fits: Callable[[Any], bool]
+    wanted: str
+
+
+def _kinds(model: type[Model]) -> dict[str, _Kind]:
+    if model not in _KINDS:
+        _KINDS[model] = {name: _kind(model._meta.get_field(name)) for name in PUBLIC[model]}
+    return _KINDS[model]
+
+
+_KINDS: dict[type[Model], dict[str, _Kind]] = {}
+
+
+def _kind(column: Any) -> _Kind:
+    if isinstance(column, models.ManyToManyField):
+        return _Kind(
+            lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+            "a list of codes",
+        )
+    if isinstance(column, models.BooleanField):
+        return _Kind(lambda value: isinstance(value, bool), "true or false")
+    null = column.null
+    if _is_number(column):
+        return _Kind(lambda value: type(value) is int or (value is None and null), "a whole number")
+    # Only a text column can be stated to be empty; elsewhere missing is null.
+    holds_text = isinstance(column, models.CharField | models.TextField)
+    holds_text = holds_text and not isinstance(column, PartialDateField)
+    wanted = "text" + ("" if holds_text else " that is not empty") + (", or null" if null else "")
+
+    def fits(value: Any) -> bool:
+        if value is None:
+            return null
+        return _is_text(value) and (holds_text or value != "")
+
+    return _Kind(fits, wanted)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether this is text that a database can hold: JSON can also spell half a character."""
+    if not isinstance(value, str) or "\0" in value or len(value) > MAX_CELL:
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_number(column: Any) -> bool:
+    if isinstance(column, models.ForeignKey):
+        column = column.related_model._meta.get_field(NATURAL_KEY[column.related_model])
+    return isinstance(column, models.IntegerField)
+
+
+def repeated(rows: list[Row]) -> list[str]:
+    """A fault for each row whose key another row has already."""
+    faults, seen = [], dict[str, str]()
+    for row in rows:
+        if row.key in seen:
+            name = NATURAL_KEY[row.model]
+            faults.append(f"{row.at(name)}: “{row.key}” stands already in {seen[row.key]}.")
+        seen.setdefault(row.key, row.place)
+    return faults
+
+
+# --- Tables: one CSV, or a package of them ------------------------------------------------------
+
+
+class _Tables:
+    """Puts the rows of tables together to records; collects faults with file, line and column."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.faults: list[str] = []
+        self.records: dict[str, dict[str, Row]] = {noun: {} for noun in NOUNS}
+
+    def single(self, text: str) -> Document:
+        """One CSV, of the table that its header tells."""
+        lines = self.lines(self.name, text)
+        header = next(lines, (1, []))[1]
+        self.table(self.recognised(header), self.name, header, lines)
+        return self.document()
+
+    def package(self, content: bytes) -> Document:
+        """A ZIP of tables."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                files = self.unpacked(archive)
+        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+            raise ImportRefused(
+                [f"{self.name}: cannot be unpacked, it may be cut short: {error}."]
+            ) from error
+        self.verify(files)
+        texts = {
+            table: _decoded(f"{table}.csv", files[f"{table}.csv"])
+            for table in TABLES
+            if f"{table}.csv" in files
+        }
+        for table, text in texts.items():
+            lines = self.lines(f"{table}.csv", text)
+            header = next(lines, (1, []))[1]
+            self.table(TABLES[table], f"{table}.csv", header, lines)
+        # In a package a table is whole: who has no row in it has none.
+        for table in texts:
+            if owner := TABLES[table].owner:
+                for row in self.records[_owners(owner)].values():
+                    row.children.setdefault(TABLES[table].relation, [])
+        return self.document()
+
+    def unpacked(self, archive: zipfile.ZipFile) -> dict[str, bytes]:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        total = sum(info.file_size for info in infos)
+        if len(infos) > 100 or total > MAX_BYTES:
+            raise ImportRefused(
+                [
+                    f"{self.name}: has {len(infos):,} files of {total:,} bytes together, more than "
+                    "a register has."
+                ]
+            )
+        known = {f"{table}.csv" for table in TABLES} | _EXPLAINING
+        names = [info.filename for info in infos]
+        self.faults += [
+            f"{self.name}, {name}: no file of a package has this name."
+            for name in names
+            if name not in known
+        ]
+        self.faults += [
+            f"{self.name}, {name}: stands twice in the package."
+            for name in sorted({name for name in names if names.count(name) > 1})
+        ]
+        if not any(name.endswith(".csv") for name in names):
+            self.faults.append(f"{self.name}: holds no table.")
+        self.refuse()
+        return {name: archive.read(name) for name in names}
+
+    def verify(self, files: dict[str, bytes]) -> None:
+        """Hold the files against the checksums and the format, as far as the package has them."""
+        sums = _decoded("SHA256SUMS", files.get("SHA256SUMS", b""))
+        for number, line in enumerate(sums.splitlines(), start=1):
+            digest, _, name = line.partition("  ")
+            if name not in files:
+                self.faults.append(f"SHA256SUMS, line {number}: {name} is missing in the package.")
+            elif hashlib.sha256(files[name]).hexdigest() != digest:
+                self.faults.append(
+                    f"{name}: is not what SHA256SUMS says. It was damaged on the way; or, if it "
+                    "was changed on purpose, take SHA256SUMS out of the package."
+                )
+        if described := files.get("datapackage.json"):
+            try:
+                found = json.loads(_decoded("datapackage.json", described))
+                found = found.get("format", "") if isinstance(found, dict) else ""
+            except (ValueError, RecursionError):
+                found = ""
+            if found != PACKAGE_FORMAT:
+                self.faults.append(f'datapackage.json: "format" must be "{PACKAGE_FORMAT}".')
+        self.refuse()
+
+    def refuse(self) -> None:
+        if self.faults:
+            raise ImportRefused(self.faults)
+
+    def lines(self, file: str, text: str) -> Iterator[tuple[int, list[str]]]:
+        """Each row with the line it begins in. Raises ImportRefused where the text is no CSV."""
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        begins = 1
+        try:
+            for cells in reader:
+                # A spreadsheet may leave empty rows behind.
+                if any(cells):
+                    yield begins, cells
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            ends = "unexpected end" in str(error)
+            told = "the file ends inside a quoted cell: it is cut short" if ends else str(error)
+            raise ImportRefused([*self.faults, f"{file}, line {begins}: {told}."]) from error
+        if not text.endswith(("\n", "\r")):
+            self.faults.append(
+                f"{file}, line {begins - 1}: the last line has no end: the file is cut short."
+            )
+
+    def recognised(self, header: list[str]) -> Table:
+        names = set(header)
+        for table in TABLES.values():
+            if {column.name for column in table.read_back} <= names <= set(table.header):
+                return table
+        nearest = max(TABLES.values(), key=lambda t: len(names & set(t.header)) / len(t.header))
+        if len(names & set(nearest.header)) < 2:
+            hint = ""
+            if any(mark in cell for cell in header for mark in (";", "\t")):
+                hint = " Its cells must be separated by commas."
+            raise ImportRefused(
+                [f"{self.name}, line 1: no table of the register has this header.{hint}"]
+            )
+        return nearest
+
+    def table(
+        self, table: Table, file: str, header: list[str], lines: Iterator[tuple[int, list[str]]]
+    ) -> None:
+        """Take in the rows of one table."""
+        by_name = {column.name: column for column in table.columns}
+        twice = sorted({name for name in header if header.count(name) > 1})
+        unknown = sorted(set(header) - set(by_name))
+        missing = [c.name for c in table.read_back if c.name not in header]
+        missing += [table.owner] if table.owner and table.owner not in header else []
+        place = f"{file}, line 1"
+        self.faults += [f"{place}: the column “{name}” is given twice." for name in twice]
+        self.faults += [
+            f"{place}: there is no column “{name}” in {table.name}." for name in unknown
+        ]
+        self.faults += [f"{place}: the column “{name}” is missing." for name in missing]
+        if twice or unknown or missing:
+            raise ImportRefused(self.faults)
+        taker = _Taker(self, table, file, [by_name[name] for name in header])
+        for line, cells in lines:
+            taker.take(line, cells)
+
+    def document(self) -> Document:
+        """Everything taken in; raises ImportRefused with every fault."""
+        self.refuse()
+        return Document(
+            self.name, {table: list(rows.values()) for table, rows in self.records.items()}
+        )
+
+
+def _owners(owner: str) -> str:
+    return "agreements" if owner == "agreement" else "agencies"
+
+
+class _Taker:
+    """Takes the rows of one table in."""
+
+    def __init__(self, tables: _Tables, table: Table, file: str, columns: list[Column]) -> None:
+        self.tables, self.table, self.file, self.columns = tables, table, file, columns
+        self.names = {c.field: c.name for c in columns if c.field and c.field != c.name}
+        self.read = [(at, column) for at, column in enumerate(columns) if not column.derived]
+        self.owner = next((at for at, c in enumerate(columns) if c.name == table.owner), -1)
+        self.changed = next((at for at, c in enumerate(columns) if c.name == "updated_at"), -1)
+        self.faults = tables.faults
+
+    def take(self, line: int, cells: list[str]) -> None:
+        place = f"{self.file}, line {line}"
+        if len(cells) != len(self.columns):
+            self.faults.append(
+                f"{place}: has {len(cells)} cells instead of {len(self.columns)}; the file may be "
+                "cut short here."
+            )
+            return
+        found = len(self.faults)
+        self.faults += [
+            f"{place}, {column.name}: has more than {MAX_CELL:,} characters."
+            for column, cell in zip(self.columns, cells, strict=True)
+            if len(cell) > MAX_CELL
+        ]
+        data: dict[str, Any] = {}
+        for at, column in self.read:
+            try:
+                data[column.field] = column.value(cells[at])
+            except ValueError as error:
+                self.faults.append(f"{place}, {column.name}: {error}.")
+        if len(self.faults) == found:
+            self.add(place, data, cells)
+
+    def add(self, place: str, data: dict[str, Any], cells: list[str]) -> None:
+        records = self.tables.records
+        model = self.table.noun
+        key = str(data.get(NATURAL_KEY.get(model, ""), ""))
+        row = Row(model, key, data, f"{place} ({key})" if key else place, columns=self.names)
+        if self.table.owner:
+            owner = cells[self.owner]
+            noun = NOUNS[_owners(self.table.owner)]
+            record = records[_owners(self.table.owner)].setdefault(
+                owner, Row(noun, owner, None, place, columns={NATURAL_KEY[noun]: self.table.owner})
+            )
+            record.children.setdefault(self.table.relation, []).append(row)
+            return
+        same = records[self.table.name]
+        if key in same:
+            name = row.at(NATURAL_KEY[model])
+            self.faults.append(f"{name}: “{key}” stands already in {same[key].place}.")
+            return
+        if model is Agreement:
+            former = data.pop("former_slugs")
+            row.children["former_slugs"] = [
+                Row(FormerSlug, "", {"slug": slug}, row.at("former_slugs")) for slug in former
+            ]
+            if self.changed >= 0:
+                row.updated_at = self.moment(row, cells[self.changed])
+        same[key] = row
+
+    def moment(self, row: Row, cell: str) -> Any:
+        try:
+            moment = parse_datetime(cell)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.faults.append(
+                f"{row.at('updated_at')}: must be a time with its zone: 2026-04-20T08:00:00+00:00."
+            )
+        return moment
