@@ -10,9 +10,10 @@ handler404 = "agreements.views.site.not_found"
 
 urlpatterns = [
     path(
-        "admin/stored/<path:path>",
+        # Only the copies of sources: beside them lie files that were uploaded to be imported.
+        "admin/stored/sources/<path:path>",
         admin.site.admin_view(serve),
-        {"document_root": settings.MEDIA_ROOT},
+        {"document_root": settings.MEDIA_ROOT / "sources"},
     ),
     path("admin/", admin.site.urls),
     path("", include("agreements.urls")),

@@ -19,7 +19,7 @@ TODAY = datetime.date(2026, 11, 24)
 
 
 def staff(users, name, *roles):
-    person = users.objects.create_user(name, password="made-up", is_staff=True)
+    person = users.objects.create_user(name, is_staff=True)
     person.groups.set(Group.objects.filter(name__in=roles))
     return person
 

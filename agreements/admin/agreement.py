@@ -16,6 +16,7 @@ from ..history import record_change
 from ..models import Agreement
 from ..models.vocabulary import validate_code
 from ..status import Status
+from . import imports
 from .rows import (
     ROOM_TO_TYPE,
     EvidenceRows,
@@ -175,6 +176,9 @@ class AgreementAdmin(admin.ModelAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
         return {} if obj else self.prepopulated_fields
+
+    def get_urls(self) -> list[Any]:
+        return [*imports.urls(self), *super().get_urls()]
 
     def view_on_site(self, obj: Agreement) -> str | None:
         return obj.get_absolute_url() if obj.public else None

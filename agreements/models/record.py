@@ -1,10 +1,12 @@
 """What the register keeps beside a record: its history and its search terms."""
 
+import datetime
 import uuid
 from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from .agreement import Agreement
 from .columns import Line
@@ -132,3 +134,16 @@ class PendingImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.uploaded_at:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def discard_old(cls) -> int:
+        """Forget the uploads of more than a day ago; returns their number."""
+        old = list(cls.objects.filter(uploaded_at__lt=timezone.now() - datetime.timedelta(days=1)))
+        for pending in old:
+            pending.discard()
+        return len(old)
+
+    def discard(self) -> None:
+        """Forget the upload and its file."""
+        self.file.delete(save=False)
+        self.delete()
