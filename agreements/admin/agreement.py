@@ -90,6 +90,8 @@ class AgreementAdmin(admin.ModelAdmin):
     list_select_related = ["last_edited_by"]
     # The number of all records is not worth a query on every page.
     show_full_result_count = False
+    # Each count beside a filter would be a query.
+    show_facets = admin.ShowFacets.NEVER
     list_filter = [
         WorklistFilter,
         "state",
