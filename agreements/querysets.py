@@ -32,6 +32,7 @@ from .status import (
     FOLLOWS_SIGNATURE,
     MARKS,
     OPENING,
+    TAKES_EFFECT,
     TERM_SETTING,
     MilestoneKind,
     Status,
@@ -223,7 +224,12 @@ class AgreementQuerySet(models.QuerySet[Any]):
         before = self._milestones().filter(
             kind__in=list(FOLLOWS_SIGNATURE), date_latest__lt=OuterRef("signed_on_earliest")
         )
-        return self.filter(Q(signed_on_earliest__gt=day) | Exists(before))
+        effects = self._rows("milestones").filter(
+            agreement=OuterRef("agreement"), kind__in=list(TAKES_EFFECT), date__isnull=False
+        )
+        first = Subquery(effects.order_by("date_earliest").values("date_earliest")[:1])
+        ended = self._milestones().filter(until_latest__lt=first)
+        return self.filter(Q(signed_on_earliest__gt=day) | Exists(before) | Exists(ended))
 
     def as_of(self, day: datetime.date) -> "AgreementQuerySet":
         """Agreements of which something dated had happened by ``day``; never undated ones."""

@@ -95,11 +95,12 @@ OPENING = MARKS["provisional"] | MARKS["effective"] | MARKS["renewed"] | MARKS["
 UNDATED_ALLOWED = (
     MARKS["suspended"] | MARKS["expired"] | MARKS["superseded"] | MARKS["terminated"]
 ) | {_K.TERM_SET}
+#: With these an agreement begins to have effect.
+TAKES_EFFECT = MARKS["provisional"] | MARKS["effective"]
 #: These happen to an agreement that has been signed; before its signature they are most likely a
 #: slip. What its participants do on the way to it may come earlier, and may be abandoned.
 FOLLOWS_SIGNATURE = (
-    MARKS["provisional"]
-    | MARKS["effective"]
+    TAKES_EFFECT
     | MARKS["renewed"]
     | MARKS["suspended"]
     | MARKS["resumed"]
@@ -238,19 +239,28 @@ def odd_dates(
     day: datetime.date, signed_on: PartialDate | None, milestones: Iterable[Dated]
 ) -> list[str]:
     """A sentence for each date that is possible and yet most likely a slip: a signature after
-    ``day``, and an event that follows the signature and yet surely comes before it.
+    ``day``, an event that follows the signature and yet surely comes before it, a term that surely
+    ends before the agreement takes effect.
 
     Odd is not wrong: of the UK's treaties that state both dates, 5.7 % took effect first.
     """
-    if signed_on is None:
-        return []
-    found = []
-    if signed_on.earliest > day:
+    told, found = list(milestones), []
+    if signed_on and signed_on.earliest > day:
         found.append(f"The signature lies in the future: {signed_on}.")
     found += [
         f"{MilestoneKind(m.kind).label} ({m.date}) comes before the signature ({signed_on})."
-        for m in milestones
-        if m.kind in FOLLOWS_SIGNATURE and m.date and m.date.latest < signed_on.earliest
+        for m in told
+        if signed_on
+        and m.kind in FOLLOWS_SIGNATURE
+        and m.date
+        and m.date.latest < signed_on.earliest
+    ]
+    effects = [m.date for m in told if m.kind in TAKES_EFFECT and m.date]
+    first = min(effects, default=None)
+    found += [
+        f"A term ends ({m.until}) before the agreement takes effect ({first})."
+        for m in told
+        if first and m.until and m.until.latest < first.earliest
     ]
     return found
 
@@ -260,8 +270,7 @@ def first_effect(
 ) -> Dated | None:
     """The first event by ``day`` from which an agreement counts as effective or provisionally
     applied; None where no source states one."""
-    kinds = MARKS["effective"] | MARKS["provisional"]
-    past = [m for m in milestones if m.kind in kinds and counts_from(m, signed_on) <= day]
+    past = [m for m in milestones if m.kind in TAKES_EFFECT and counts_from(m, signed_on) <= day]
     return min(past, key=lambda m: counts_from(m, signed_on), default=None)
 
 
@@ -300,6 +309,6 @@ def _counted_from(date: PartialDate | None, end: str) -> str:
 
 def _no_effect_yet(later: list[Dated]) -> str:
     """Why a signed agreement is no more than that."""
-    if any(m.kind in MARKS["effective"] | MARKS["provisional"] for m in later):
+    if any(m.kind in TAKES_EFFECT for m in later):
         return "Its effect counts from a later day."
     return "No date of effect is stated."

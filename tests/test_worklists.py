@@ -174,6 +174,7 @@ EVENTS = [
     ("suspended", "2020"),
     ("expired", "2019"),
     ("announced", "2019"),
+    ("term_set", None, "2020-04"),
 ]
 
 

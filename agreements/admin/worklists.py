@@ -86,8 +86,8 @@ WORKLISTS = (
     Worklist(
         "odd-dates",
         "Odd dates",
-        "Signed in the future, or an event before the signature that should follow it. It may be "
-        "right: odd is not wrong.",
+        "Signed in the future, an event before the signature that should follow it, or a term "
+        "that ends before the effect. It may be right: odd is not wrong.",
         EDIT,
         lambda agreements, user, day: agreements.kept().odd_dates(day),
     ),
