@@ -3,8 +3,8 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Generator
+from typing import Generic, TypeVar
 
 from django.db import connections
 
@@ -54,7 +54,7 @@ class Outcome(Generic[T]):
     error: Exception | None = None
 
 
-def in_background(work: Callable[[Teller], T]) -> Iterator[Any]:
+def in_background(work: Callable[[Teller], T]) -> Generator[str, None, Outcome[T]]:
     """Do the work in a thread of its own, yield its lines as they come, and return its Outcome.
 
     The thread has its own connection to the database. Whoever closes this generator stops the work

@@ -6,8 +6,8 @@ result. So progress is seen without JavaScript, and a browser that is closed sto
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -26,6 +26,8 @@ from ..importer import Imported, ImportRefused, Plan, plan, read
 from ..models import PendingImport
 from ..models.columns import Line
 from .background import Outcome, Teller, in_background
+
+T = TypeVar("T")
 
 MOST_BYTES = 200 * 2**20
 #: More records of one kind than a person reads; the others are counted.
@@ -94,11 +96,12 @@ def upload(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES) if sent else UploadForm()
     if not form.is_valid():
         return render(request, f"{TEMPLATES}upload.html", _context(request, form=form))
-    for earlier in PendingImport.objects.filter(uploaded_by=request.user, applied_at=None):
+    user: Any = request.user
+    for earlier in PendingImport.objects.filter(uploaded_by=user, applied_at=None):
         earlier.discard()
     file = form.cleaned_data["file"]
     printable = "".join(c for c in file.name if c.isprintable())
-    pending = PendingImport(uploaded_by=request.user, name=printable[-200:] or "file")
+    pending = PendingImport(uploaded_by=user, name=printable[-200:] or "file")
     # Its own name could hold anything, and says nothing about the content.
     pending.file.save(uuid.uuid4().hex, file)
     return redirect("admin:agreements_import_preview", pending.pk)
@@ -176,7 +179,7 @@ def _streamed(
     return response
 
 
-def _lines(work: Callable[[Teller], Any]) -> Iterator[Any]:
+def _lines(work: Callable[[Teller], T]) -> Generator[str, None, Outcome[T]]:
     """The steps as a list that is read out as it grows; returns the Outcome."""
     yield '<div role="status"><ul class="import-progress">\n'
     running = in_background(work)
@@ -200,7 +203,7 @@ def _planned(pending: PendingImport, teller: Teller) -> Plan:
 
 
 def _previewed(request: HttpRequest, pending: PendingImport) -> Iterator[str]:
-    outcome: Outcome[Plan] = yield from _lines(lambda teller: _planned(pending, teller))
+    outcome = yield from _lines(lambda teller: _planned(pending, teller))
     if outcome.error:
         yield _told(request, pending, outcome.error)
         return
@@ -230,7 +233,7 @@ def _applied(request: HttpRequest, pending: PendingImport, reason: str) -> Itera
                 reason=reason, user=request.user, progress=teller.counting("Wrote")
             )
 
-    outcome: Outcome[Imported] = yield from _lines(work)
+    outcome = yield from _lines(work)
     if outcome.error:
         yield _told(request, pending, outcome.error)
         return
