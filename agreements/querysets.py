@@ -27,7 +27,16 @@ from django.db.models.functions import Coalesce, Collate
 from . import search
 from .coverage import Instrument
 from .lineage import STEPS
-from .status import MARKS, OPENING, TERM_SETTING, MilestoneKind, Status
+from .status import (
+    CLOSED,
+    FOLLOWS_SIGNATURE,
+    MARKS,
+    OPENING,
+    TAKES_EFFECT,
+    TERM_SETTING,
+    MilestoneKind,
+    Status,
+)
 
 
 class PublicationState(models.TextChoices):
@@ -171,6 +180,79 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """Records that were public and whose address now only tells why they no longer are."""
         withdrawn = self.filter(state=PublicationState.WITHDRAWN, first_published_at__isnull=False)
         return withdrawn.exclude(withdrawal_kind="")
+
+    def kept(self) -> "AgreementQuerySet":
+        """What staff look after: every record that is not withdrawn. A working copy repeats the
+        record it revises and is not counted beside it."""
+        return self.exclude(state=PublicationState.WITHDRAWN).filter(revises__isnull=True)
+
+    def drafts_of(self, user: Any) -> "AgreementQuerySet":
+        """What this person owns or edited last and the public has not seen, working copies
+        included."""
+        unseen = (PublicationState.DRAFT, PublicationState.IN_REVIEW)
+        return self.filter(Q(owner=user) | Q(last_edited_by=user), state__in=unseen)
+
+    def awaiting_review_of(self, user: Any) -> "AgreementQuerySet":
+        """What is in review and this person may check: somebody else edited it last."""
+        others = Q(last_edited_by__isnull=True) | ~Q(last_edited_by=user)
+        return self.filter(others, state=PublicationState.IN_REVIEW)
+
+    def unchecked(self) -> "AgreementQuerySet":
+        """What was published without a second check, as long as nobody else has approved it."""
+        return self.exclude(unchecked_because="")
+
+    def lapsing(self, day: datetime.date, days: int) -> "AgreementQuerySet":
+        """Agreements whose stated term ends on ``day`` or within ``days`` days after it, if nothing
+        more is recorded: the SQL twin of ``status.term_ending``."""
+        after = day + datetime.timedelta(days=days + 1)
+        lapsed = self.model._default_manager.lapsed_unrenewed(after)
+        still_open = self.filter(pk__in=lapsed.values("pk")).with_status(day)
+        return still_open.exclude(status__in=[*CLOSED, Status.TERM_LAPSED])
+
+    def lapsed_unrenewed(self, day: datetime.date) -> "AgreementQuerySet":
+        """Agreements whose stated term has ended by ``day`` without a recorded renewal."""
+        # Few records state an end; only theirs need their status worked out.
+        stated = self.filter(Exists(self._milestones().filter(until_earliest__lt=day)))
+        return stated.with_status(day).filter(status=Status.TERM_LAPSED)
+
+    def reviews_due(self, day: datetime.date, days: int) -> "AgreementQuerySet":
+        """Agreements not at their end of which a source says that a review falls due on ``day`` or
+        within ``days`` days after it."""
+        end = day + datetime.timedelta(days=days)
+        due = self._milestones().filter(
+            kind=MilestoneKind.REVIEW_DUE, date_earliest__range=(day, end)
+        )
+        return self.filter(Exists(due)).with_status(day).exclude(status__in=CLOSED)
+
+    def with_unreachable_source(self) -> "AgreementQuerySet":
+        """Agreements with a source whose address did not answer when it was last checked."""
+        return self.filter(Exists(self._related("sources").filter(reachable=False)))
+
+    def facts_without_source(self) -> "AgreementQuerySet":
+        """Agreements without any source, or with a provision, an event or an outcome, expected or
+        reported, that rests on none."""
+        unsourced = {"source__isnull": True}
+        expected = ~Q(statement="") & Q(**unsourced)
+        reported = ~Q(reported="") & Q(reported_source__isnull=True)
+        return self.filter(
+            ~Exists(self._related("sources"))
+            | Exists(self._related("provisions").filter(**unsourced))
+            | Exists(self._milestones().filter(**unsourced))
+            | Exists(self._related("outcomes").filter(expected | reported))
+        )
+
+    def odd_dates(self, day: datetime.date) -> "AgreementQuerySet":
+        """Agreements with dates that are possible and yet most likely a slip: the SQL twin of
+        ``status.odd_dates``."""
+        before = self._milestones().filter(
+            kind__in=list(FOLLOWS_SIGNATURE), date_latest__lt=OuterRef("signed_on_earliest")
+        )
+        effects = self._rows("milestones").filter(
+            agreement=OuterRef("agreement"), kind__in=list(TAKES_EFFECT), date__isnull=False
+        )
+        first = Subquery(effects.order_by("date_earliest").values("date_earliest")[:1])
+        ended = self._milestones().filter(until_latest__lt=first)
+        return self.filter(Q(signed_on_earliest__gt=day) | Exists(before) | Exists(ended))
 
     def as_of(self, day: datetime.date) -> "AgreementQuerySet":
         """Agreements of which something dated had happened by ``day``; never undated ones."""

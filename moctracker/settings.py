@@ -10,10 +10,13 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("MOCTRACKER_VAR") or BASE_DIR / "var")
@@ -255,6 +258,57 @@ if PUBLIC_HOSTS:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
+
+# Where the links in mails lead.
+SITE_URL = (
+    f"https://{PUBLIC_HOSTS[0]}"
+    if PUBLIC_HOSTS
+    else f"http://127.0.0.1:{os.environ.get('PORT') or '8000'}"
+)
+
+
+def _mail_server(url: str) -> dict[str, Any]:
+    """The mail server in ``smtp+tls://``, ``smtps://`` or ``smtp://``; the console for an empty
+    one. Raises ImproperlyConfigured for anything else."""
+    kinds = {"smtp+tls": (587, "asked for"), "smtps": (465, "from the start"), "smtp": (25, "")}
+    try:
+        parts = urlsplit(url or "smtp://localhost")
+        usual_port, tls = kinds[parts.scheme]
+        return {
+            "backend": "smtp" if url else "console",
+            "host": parts.hostname or "localhost",
+            "port": parts.port or usual_port,
+            "user": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+            "tls": tls,
+        }
+    except (KeyError, ValueError) as error:
+        raise ImproperlyConfigured(
+            "MOCTRACKER_EMAIL_URL must look like smtp+tls://user:password@host:587, with smtps:// "
+            "for TLS from the start and smtp:// for none."
+        ) from error
+
+
+def _mail_address(variable: str) -> str:
+    """The e-mail address in an environment variable, or nothing; raises ImproperlyConfigured."""
+    address = os.environ.get(variable, "")
+    if address:
+        try:
+            validate_email(address)
+        except ValidationError as error:
+            raise ImproperlyConfigured(f"{variable} must be an e-mail address.") from error
+    return address
+
+
+_MAIL = _mail_server(os.environ.get("MOCTRACKER_EMAIL_URL", ""))
+EMAIL_BACKEND = f"django.core.mail.backends.{_MAIL['backend']}.EmailBackend"
+EMAIL_HOST, EMAIL_PORT = _MAIL["host"], _MAIL["port"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["user"], _MAIL["password"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL["tls"] == "asked for", _MAIL["tls"] == "from the start"
+EMAIL_TIMEOUT = 30
+DEFAULT_FROM_EMAIL = _mail_address("MOCTRACKER_EMAIL_FROM") or "moctracker@localhost"
+# Hears of records without an owner, and is whom operators of other sites can write to.
+DESK_EMAIL = _mail_address("MOCTRACKER_DESK_EMAIL")
 
 LOGGING = {
     "version": 1,

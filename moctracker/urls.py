@@ -14,11 +14,12 @@ handler429 = "agreements.sign_in.lockout.too_many_attempts"
 
 urlpatterns = [
     path(
-        "admin/stored/<path:path>",
+        # Only the copies of sources: beside them lie files that were uploaded to be imported.
+        "admin/stored/sources/<path:path>",
         admin.site.admin_view(
             permission_required("agreements.view_source", raise_exception=True)(serve)
         ),
-        {"document_root": settings.MEDIA_ROOT},
+        {"document_root": settings.MEDIA_ROOT / "sources"},
     ),
     path("admin/", include("agreements.sign_in.urls")),
     path("admin/", admin.site.urls),

@@ -307,8 +307,8 @@ def test_no_select_has_more_than_fifty_options(admin_client):
 @pytest.mark.parametrize(
     ("address", "most"),
     [
-        ("/admin/agreements/agreement/", 16),
-        ("/admin/agreements/agreement/?q=medicines&status_today=signed", 16),
+        ("/admin/agreements/agreement/", 12),
+        ("/admin/agreements/agreement/?q=medicines&status_today=signed", 12),
         ("/admin/agreements/agency/", 8),
     ],
 )

@@ -1,6 +1,7 @@
 """The pages in a real browser: accessible, within the policy, usable by keyboard and on a phone."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ from django.core.management import call_command
 from playwright.sync_api import sync_playwright
 
 from agreements.history import record_change
+from agreements.importer import FORMAT
+from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agreement
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -233,3 +236,47 @@ def test_the_pages_of_the_history_violate_no_accessibility_rule(
         page.goto(address)
         found = Axe().run(page, options={"resultTypes": ["violations"]})
         assert found.violations_count == 0, (address, found.generate_report())
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+def test_the_worklists_and_the_import_are_accessible_within_the_policy_and_fit(
+    visit, site, client, django_user_model, settings, tmp_path, scheme, width
+):
+    settings.MEDIA_ROOT = tmp_path
+    client.force_login(django_user_model.objects.create_superuser("made-up-admin"))
+    record = json.loads(SHIPPED.read_text())["agreements"][0] | {"summary": "Made up."}
+    good, bad = tmp_path / "good.json", tmp_path / "bad.csv"
+    good.write_text(json.dumps({"format": FORMAT, "agreements": [record]}))
+    bad.write_text("made,up\n1,2\n")
+    page = visit("/robots.txt", scheme=scheme, width=width)
+    page.context.add_cookies(
+        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}]
+    )
+
+    def looked_at(heading):
+        assert page.get_by_role("heading", name=heading).count(), heading
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, (heading, wide)
+        assert page.complaints == [], heading
+        found = Axe().run(page, options={"resultTypes": ["violations"]})
+        page.complaints.clear()
+        assert found.violations_count == 0, (heading, found.generate_report())
+
+    def upload(file):
+        page.goto(f"{site}/admin/agreements/agreement/import/")
+        page.get_by_label("File:").set_input_files(file)
+        page.get_by_role("button", name="Show what would change").click()
+        page.wait_for_load_state()
+
+    page.goto(f"{site}/admin/")
+    looked_at("Worklists")
+    page.goto(f"{site}/admin/agreements/agreement/import/")
+    looked_at("Import")
+    upload(bad)
+    looked_at("Nothing was imported")
+    upload(good)
+    looked_at("Import this")
+    page.get_by_label("Reason:").fill("Made up")
+    page.get_by_role("button", name="Import now").click()
+    page.wait_for_load_state()
+    looked_at("Imported")

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -18,7 +18,7 @@ from ..models.columns import Line
 from ..oddities import Oddity, Told, oddities
 from ..status import Status
 from ..workflow import FROZEN
-from . import revisions, workflow
+from . import imports, revisions, workflow
 from .rows import (
     EvidenceRows,
     FormerSlugRows,
@@ -31,6 +31,7 @@ from .rows import (
     SourceRows,
 )
 from .saving import CarefulAdmin, HeldForm, Saving
+from .worklists import WorklistFilter
 
 
 class AgreementForm(HeldForm):
@@ -66,8 +67,29 @@ class AgreementAdmin(CarefulAdmin):
     """One form for the whole record, in the order in which an announcement tells it."""
 
     form = AgreementForm
-    list_display = ["name", "state", "participants", "signed_on", "status_today", "deepest"]
-    list_filter = ["state", StatusFilter, "instrument_type", "detail_level", "participations__role"]
+    list_display = [
+        "name",
+        "publication",
+        "participants",
+        "signed_on",
+        "status_today",
+        "deepest",
+        "last_edited_by",
+        "updated_at",
+    ]
+    list_select_related = ["last_edited_by"]
+    # The number of all records is not worth a query on every page.
+    show_full_result_count = False
+    # Each count beside a filter would be a query.
+    show_facets = admin.ShowFacets.NEVER
+    list_filter = [
+        WorklistFilter,
+        "state",
+        StatusFilter,
+        "instrument_type",
+        "detail_level",
+        "participations__role",
+    ]
     search_fields = ["title", "short_title", "slug"]
     search_help_text = "Any words of the record: title, agencies by any name, people, places."
     list_per_page = 50
@@ -140,7 +162,8 @@ class AgreementAdmin(CarefulAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:
-        return Agreement.objects.with_listed()
+        working_copies = Agreement.objects.filter(revises=OuterRef("pk"))
+        return Agreement.objects.with_listed().annotate(being_revised=Exists(working_copies))
 
     def version_of(self, obj: Any) -> str:
         """Every change of a record, by whatever path, makes this number grow."""
@@ -188,7 +211,8 @@ class AgreementAdmin(CarefulAdmin):
         return queryset.search(search_term), False
 
     def get_urls(self) -> list:
-        return revisions.urls(self) + workflow.urls(self) + super().get_urls()
+        pages = imports.urls(self) + revisions.urls(self) + workflow.urls(self)
+        return pages + super().get_urls()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         frozen = ["slug"] if obj and (obj.first_published_at or obj.revises_id) else []
@@ -243,6 +267,13 @@ class AgreementAdmin(CarefulAdmin):
     @admin.display(description="agreement", ordering="short_title")
     def name(self, agreement: Agreement) -> str:
         return f"Working copy: {agreement}" if agreement.revises_id else str(agreement)
+
+    @admin.display(description="publication state", ordering="state")
+    def publication(self, agreement: Any) -> str:
+        state = agreement.get_state_display()
+        if agreement.revises_id:
+            return f"{state}: working copy of a published record"
+        return f"{state}, a working copy is open" if agreement.being_revised else state
 
     @admin.display(description="participants")
     def participants(self, agreement: Agreement) -> str:

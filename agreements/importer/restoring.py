@@ -109,7 +109,7 @@ class _Restorer:
         try:
             with transaction.atomic():
                 # References were resolved above; looking each up again would only be slow.
-                instance.full_clean(exclude=references | skip, validate_constraints=False)
+                instance.full_clean(exclude=references | set(skip), validate_constraints=False)
                 instance.validate_constraints()
                 instance.save()
         except ValidationError as error:

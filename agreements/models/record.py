@@ -1,5 +1,6 @@
 """What the register keeps beside a record: its history and its search terms."""
 
+import datetime
 import json
 import uuid
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from .agreement import Agreement
 from .columns import Line
@@ -139,18 +141,30 @@ class Edition(models.Model):
 
 
 class Reminder(models.Model):
-    """A reminder that was sent: each owner hears of each due date once."""
+    """A reminder: each owner hears of each due date once. Without an owner it went to the desk.
+
+    Written before the mail is sent, so that nothing is ever sent twice.
+    """
 
     agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="reminders")
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
+    )
     due_on = models.DateField()
-    sent_at = models.DateTimeField(auto_now_add=True)
+    #: Empty where sending was begun and nobody knows whether it succeeded.
+    sent_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["agreement", "owner", "due_on"], name="reminder_sent_once"
-            )
+            ),
+            # Two NULLs are not equal to the constraint above.
+            models.UniqueConstraint(
+                fields=["agreement", "due_on"],
+                condition=models.Q(owner__isnull=True),
+                name="reminder_sent_once_to_desk",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -172,3 +186,16 @@ class PendingImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.uploaded_at:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def discard_old(cls) -> int:
+        """Forget the uploads of more than a day ago; returns their number."""
+        old = list(cls.objects.filter(uploaded_at__lt=timezone.now() - datetime.timedelta(days=1)))
+        for pending in old:
+            pending.discard()
+        return len(old)
+
+    def discard(self) -> None:
+        """Forget the upload and its file."""
+        self.file.delete(save=False)
+        self.delete()
