@@ -344,6 +344,30 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """By the time of the last change."""
         return self.order_by("-updated_at", in_code_order(self, "slug"))
 
+    def earliest_changed_first(self) -> "AgreementQuerySet":
+        """By the time of the last change, as whoever keeps a copy reads them."""
+        return self.order_by("updated_at", in_code_order(self, "slug"))
+
+    def or_withdrawn(self, since: datetime.datetime) -> "AgreementQuerySet":
+        """These agreements, and every withdrawn record that changed at or after ``since``."""
+        everything = self.model._default_manager.all()
+        withdrawn = everything.withdrawn().filter(updated_at__gte=since)
+        return everything.filter(
+            Q(pk__in=self.order_by().values("pk")) | Q(pk__in=withdrawn.values("pk"))
+        )
+
+    def changed_after(self, moment: datetime.datetime, slug: str) -> "AgreementQuerySet":
+        """Those that ``earliest_changed_first`` puts after the ``slug`` changed at ``moment``."""
+        named = self.alias(code=in_code_order(self, "slug"))
+        return named.filter(Q(updated_at__gt=moment) | Q(updated_at=moment, code__gt=slug))
+
+    def told_again_with(self, slugs: Iterable[str]) -> "AgreementQuerySet":
+        """The records that name any of these or are named by one, and those merged into one."""
+        slugs = list(slugs)
+        naming = self._related("relations").filter(target__slug__in=slugs)
+        named = self._rows("relations").filter(agreement__slug__in=slugs, target=OuterRef("pk"))
+        return self.filter(Exists(naming) | Exists(named) | Q(merged_into__slug__in=slugs))
+
     def with_listed(self) -> "AgreementQuerySet":
         """What a row of a list shows: its status, its participants and its stages, not the
         products. In a fixed number of queries."""

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_safe
 from .. import facets
 from ..models import Agreement
 from ..status import Status
-from .parts import ruled, vocabulary
+from .answers import nothing_here, opened, refused
+from .parts import Refusal, ruled, vocabulary
 
 
 @require_safe
@@ -50,11 +51,15 @@ def robots(request: HttpRequest) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for an address that means nothing."""
+    """The page for an address that means nothing, or the problem document."""
+    if request.path.endswith(".json"):
+        return opened(nothing_here(request))
     return render(request, "problem.html", {"message": ""}, status=404)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for a question that cannot be answered."""
+    """The page for a question that cannot be answered, or the problem document."""
     message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
+    if request.path.endswith(".json"):
+        return opened(refused(request, Refusal({"request": [message]})))
     return render(request, "problem.html", {"message": message}, status=400)
