@@ -4,6 +4,7 @@ Not a signal: inlines are saved after their agreement, and only the caller knows
 is whole.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,7 @@ from .models import (
     Revision,
     SearchDocument,
 )
+from .querysets import PublicationState
 
 #: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
 MAX_INDEX_BYTES = 500_000
@@ -59,12 +61,15 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
         .values_list("agreement", "of_working_copy", "snapshot")
     }
     made_by_name = user.get_username() if user else name
-    changed, revisions = [], []
+    changed, revisions, told = [], [], []
     for agreement, record in zip(agreements, histories, strict=True):
         of_working_copy, text = agreement.revises_id is not None, snapshot(agreement)
-        if newest.get((record, of_working_copy)) == text:
+        before = newest.get((record, of_working_copy))
+        if before == text:
             continue
         changed.append(agreement.pk)
+        if not of_working_copy:
+            told.append((_told_before(json.loads(before or "{}")), _told_now(agreement)))
         revisions.append(
             Revision(
                 agreement_id=record,
@@ -80,7 +85,47 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
     if not moved:
         changes["last_edited_by"] = user
     Agreement.objects.filter(pk__in=changed).update(**changes)
+    _tell_again(told, changes["updated_at"])
     return len(revisions)
+
+
+#: What the records related to one tell of it: its slug, None while it is not public, and kind,
+#: target and note of each of its relations.
+_Told = tuple[str | None, tuple[tuple[str, str, str], ...]]
+
+
+def _told_before(snapshot: dict[str, Any]) -> _Told:
+    relations = tuple(
+        (row["kind"], row["target"], row["note"])
+        for row in snapshot.get("relations", ())
+        if row["target"]
+    )
+    public = snapshot.get("state") == PublicationState.PUBLISHED
+    return (snapshot["slug"], relations) if public else (None, ())
+
+
+def _told_now(agreement: Agreement) -> _Told:
+    relations = tuple(
+        (r.kind, r.target.slug, r.note) for r in agreement.relations.all() if r.target
+    )
+    return (agreement.slug, relations) if agreement.public else (None, ())
+
+
+def _tell_again(pairs: list[tuple[_Told, _Told]], moment: Any) -> None:
+    """Date the records anew that tell something of one that came to the public, left it, moved, or
+    names others than before: whoever keeps a copy of theirs would miss it.
+
+    ``pairs`` has of each changed record what was told of it and what is told now.
+    """
+    slugs: set[str] = set()
+    named: set[str] = set()
+    for (slug_before, before), (slug, now) in pairs:
+        elsewhere = slug_before != slug
+        slugs |= {each for each in (slug_before, slug) if elsewhere and each}
+        relations = {*before, *now} if elsewhere else {*before} ^ {*now}
+        named |= {target for _, target, _ in relations}
+    if slugs or named:
+        Agreement.objects.telling_of(slugs, named).update(updated_at=moment)
 
 
 def reindex_agencies(agency_ids: Iterable[int]) -> None:
@@ -93,13 +138,20 @@ def reindex_agencies(agency_ids: Iterable[int]) -> None:
 
 
 def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
-    """Renew the search terms of every agreement that uses these words of the vocabularies."""
+    """Renew the search terms of every agreement that uses these words of the vocabularies.
+
+    A renamed term changes no record, which has its code. An area that moves to another stage
+    changes the coverage of all that have it: they are dated anew.
+    """
     areas = [term.pk for term in terms if isinstance(term, CooperationArea)]
     products = [term.pk for term in terms if isinstance(term, ProductCategory)]
     touched = Agreement.objects.filter(provisions__area__in=areas) | (
         Agreement.objects.filter(products__in=products)
     )
     reindex(list(touched.distinct().with_related()))
+    restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
+    if restaged:
+        Agreement.objects.having_areas(restaged).update(updated_at=timezone.now())
 
 
 def reindex(agreements: list[Agreement]) -> None:

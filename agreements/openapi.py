@@ -30,11 +30,14 @@ VERSION = "1.0"
 
 _CODE = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
 _DAY = {"type": "string", "format": "date"}
+#: A form sends its empty boxes along; they ask nothing.
+_NOTHING = {"const": ""}
+_DAY_ASKED = {"type": "string", "anyOf": [{"format": "date"}, _NOTHING]}
 _MOMENT = {"type": "string", "format": "date-time"}
 _ADDRESS = {"type": "string", "format": "uri"}
 _WORDS = {"type": "string"}
 #: As ``dates.PartialDate`` reads it: a year, a month or a day that there is.
-_PARTIAL_DATE = {
+_PARTIAL_DATE: dict[str, Any] = {
     "type": "string",
     "anyOf": [
         {"pattern": "^(18[5-9][0-9]|19[0-9]{2}|2[01][0-9]{2})(-(0[1-9]|1[0-2]))?$"},
@@ -45,21 +48,22 @@ _PARTIAL_DATE = {
 _PAGE = {
     "name": "page",
     "in": "query",
-    "description": "Number of the page, from 1. One that the list does not have is 404.",
+    "description": "Number of the page, from 1. One that the list does not have is 404; the order "
+    "of change has no numbers, follow next there.",
     "schema": {"type": "integer", "minimum": 1},
 }
 _AFTER = {
     "name": "after",
     "in": "query",
     "description": "Only with updated_since and without sort: the row after which the answer goes "
-    "on. Take it from the addresses next and resume; never make one up.",
-    "schema": _WORDS,
+    "on. Take it from the addresses next and resume as it is. One that names no row is 404.",
+    "schema": {"type": "string", "pattern": "^[0-9TZ:.+-]+,[a-z0-9-]+$"},
 }
 _AS_OF = {
     "name": "as_of",
     "in": "query",
     "description": "The day the status is told for; today in Singapore if left out.",
-    "schema": _DAY,
+    "schema": _DAY_ASKED,
     "example": "2011-01-01",
 }
 
@@ -206,17 +210,18 @@ EXAMPLES: dict[str, Any] = {
 
 def _asked(field: Any) -> dict[str, Any]:
     choices = getattr(field, "choices", ())
-    values = {"type": "string", "enum": [str(value) for value, _ in choices if value != ""]}
+    values = {"type": "string", "enum": [*dict.fromkeys([*(str(v) for v, _ in choices), ""])]}
     if isinstance(field, forms.MultipleChoiceField):
         return {"type": "array", "items": values}
     if isinstance(field, forms.ChoiceField):
         return values
     if isinstance(field, PartialDateFormField):
-        return _PARTIAL_DATE
+        return _PARTIAL_DATE | {"anyOf": [*_PARTIAL_DATE["anyOf"], _NOTHING]}
     if isinstance(field, MomentField):
-        return {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+        forms_of_it = [{"format": "date"}, {"format": "date-time"}, _NOTHING]
+        return {"type": "string", "anyOf": forms_of_it}
     if isinstance(field, forms.DateField):
-        return _DAY
+        return _DAY_ASKED
     return {"type": "string", "maxLength": field.max_length, "pattern": "^[^\\u0000]*$"}
 
 

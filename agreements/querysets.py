@@ -361,12 +361,17 @@ class AgreementQuerySet(models.QuerySet[Any]):
         named = self.alias(code=in_code_order(self, "slug"))
         return named.filter(Q(updated_at__gt=moment) | Q(updated_at=moment, code__gt=slug))
 
-    def told_again_with(self, slugs: Iterable[str]) -> "AgreementQuerySet":
-        """The records that name any of these or are named by one, and those merged into one."""
-        slugs = list(slugs)
+    def telling_of(self, slugs: Iterable[str], named: Iterable[str]) -> "AgreementQuerySet":
+        """The records that were ever public and tell something of those with ``slugs``: that name
+        one of them or were merged into one; and the records ``named`` themselves."""
         naming = self._related("relations").filter(target__slug__in=slugs)
-        named = self._rows("relations").filter(agreement__slug__in=slugs, target=OuterRef("pk"))
-        return self.filter(Exists(naming) | Exists(named) | Q(merged_into__slug__in=slugs))
+        return self.filter(first_published_at__isnull=False).filter(
+            Exists(naming) | Q(merged_into__slug__in=slugs) | Q(slug__in=named)
+        )
+
+    def having_areas(self, areas: Iterable[int]) -> "AgreementQuerySet":
+        """Agreements with a provision on any of these areas."""
+        return self.filter(Exists(self._related("provisions").filter(area__in=areas)))
 
     def with_listed(self) -> "AgreementQuerySet":
         """What a row of a list shows: its status, its participants and its stages, not the

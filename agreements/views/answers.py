@@ -12,6 +12,8 @@ from django.views.decorators.csrf import csrf_exempt
 from .parts import Refusal
 
 METHODS = "GET, HEAD, OPTIONS"
+#: How an address ends at which a program asks.
+FOR_PROGRAMS = (".json", ".csv", ".atom", ".ics", ".bib")
 
 View = Callable[..., Any]
 

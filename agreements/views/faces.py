@@ -67,8 +67,8 @@ def agreement_json(request: HttpRequest) -> HttpResponse:
     question = question_asked(request, "page", "after")
     if question.in_order_of_change:
         return _changes(request, question)
-    if request.GET.get("after"):
-        raise Refusal({"after": ["It goes with updated_since, and without sort."]})
+    if "after" in request.GET:
+        raise Refusal({"after": ["It goes with updated_since, and without sort."]}, 404)
     page = page_asked(request, question.answer.ids, RECORDS_A_PAGE)
     found = Agreement.objects.register().with_related().in_bulk(page.object_list)
     told = [found[pk] for pk in page.object_list if pk in found]
@@ -89,8 +89,8 @@ def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse
     Each page goes on after the last row of the one before, not after a number of rows: a record
     that changes again meanwhile moves to the end and pushes no other out of sight.
     """
-    if request.GET.get("page"):
-        raise Refusal({"page": ["With updated_since, follow next; or ask for an order with sort."]})
+    if request.GET.get("page", "1") != "1":
+        raise Refusal({"page": ["In the order of change there is no such page: follow next."]}, 404)
     after = _after(request)
     since = question.form.cleaned_data["updated_since"]
     # One query for both: a second one would see a later register, and skip what came between.
@@ -122,15 +122,15 @@ def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse
 
 def _after(request: HttpRequest) -> tuple[datetime.datetime, str] | None:
     """The moment of change and the slug of the row to go on after; raises Refusal."""
-    moment, _, slug = request.GET.get("after", "").partition(",")
-    if not moment and not slug:
+    if "after" not in request.GET:
         return None
+    moment, _, slug = request.GET["after"].partition(",")
     try:
         validate_code(slug)
         return MomentField().clean(moment), slug
     except ValidationError as error:
-        told = "Take the addresses next and resume as they are."
-        raise Refusal({"after": [told]}) from error
+        told = "No row is named like this: take the addresses next and resume as they are."
+        raise Refusal({"after": [told]}, 404) from error
 
 
 def _asked(question: AgreementFilterSet) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def only(request: HttpRequest, *names: str) -> None:
 def page_asked(request: HttpRequest, rows: Any, size: int) -> Page:
     """The page of ``rows`` asked for in ``page``, from 1; raises Refusal."""
     paginator = Paginator(rows, size)
-    text = request.GET.get("page") or "1"
+    text = request.GET.get("page", "1")
     if not (text.isascii() and text.isdigit()):
         raise Refusal({"page": ["The page is a number."]})
     try:

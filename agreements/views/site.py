@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from .. import facets
 from ..models import Agreement
 from ..status import Status
-from .answers import nothing_here, opened, refused
+from .answers import FOR_PROGRAMS, nothing_here, opened, refused
 from .parts import Refusal, ruled, vocabulary
 
 
@@ -51,15 +51,15 @@ def robots(request: HttpRequest) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for an address that means nothing, or the problem document."""
-    if request.path.endswith(".json"):
+    """The page for an address that means nothing; a program gets its own kind of refusal."""
+    if request.path.endswith(FOR_PROGRAMS):
         return opened(nothing_here(request))
     return render(request, "problem.html", {"message": ""}, status=404)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for a question that cannot be answered, or the problem document."""
+    """The page for a question that cannot be answered; a program gets its own kind of refusal."""
     message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
-    if request.path.endswith(".json"):
+    if request.path.endswith(FOR_PROGRAMS):
         return opened(refused(request, Refusal({"request": [message]})))
     return render(request, "problem.html", {"message": message}, status=400)
