@@ -38,8 +38,9 @@ def described(client):
     return client.get("/api/openapi.json").json()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def small_pages(monkeypatch):
+    """Three records a page: what is true of pages is seen, and fast."""
     monkeypatch.setattr(faces, "RECORDS_A_PAGE", 3)
 
 
@@ -131,7 +132,9 @@ def test_no_object_has_room_for_a_field_that_is_not_described(described):
             assert schema["properties"][name]["description"]
 
 
-def test_the_whole_register_is_as_described(client, described):
+def test_the_whole_register_is_as_described(client, described, monkeypatch):
+    monkeypatch.setattr(faces, "RECORDS_A_PAGE", 100)
+
     def matching(name):
         schema = {"$ref": f"#/components/schemas/{name}", "components": described["components"]}
         return jsonschema.Draft202012Validator(
@@ -197,9 +200,7 @@ def test_every_answer_is_as_described(contract, path, mode):
 # --- Keeping a copy -----------------------------------------------------------------------------
 
 
-def test_what_changed_since_is_told_in_the_order_of_change_and_every_page_goes_on(
-    client, small_pages
-):
+def test_what_changed_since_is_told_in_the_order_of_change_and_every_page_goes_on(client):
     made = [changed(make.agreement(), minute=40 - n) for n in range(8)]
     found, resume = harvested(client)
     assert found == [agreement.slug for agreement in reversed(made)]
@@ -221,7 +222,6 @@ def test_a_day_begins_at_midnight_in_singapore_and_the_moment_itself_counts(clie
         assert ([a["slug"] for a in page["agreements"]] == [made.slug]) is told, since
 
 
-@pytest.mark.usefixtures("small_pages")
 def test_nothing_is_lost_while_records_change_between_the_pages(client):
     made = [changed(make.agreement(), minute=n) for n in range(10)]
     found, resume = harvested(
@@ -238,7 +238,6 @@ def test_nothing_is_lost_while_records_change_between_the_pages(client):
     assert harvested(client, resume)[0] == []
 
 
-@pytest.mark.usefixtures("small_pages")
 def test_many_records_of_one_moment_are_told_once_each_by_name(client):
     made = [changed(make.agreement(), minute=1) for _ in range(7)]
     withdraw(made[4])
@@ -384,7 +383,7 @@ def test_the_edition_is_taken_before_the_time_is(reference):
 # --- Agencies and vocabularies ------------------------------------------------------------------
 
 
-def test_agencies_and_vocabularies_are_told_as_they_are_exported(client, small_pages):
+def test_agencies_and_vocabularies_are_told_as_they_are_exported(client):
     address, told = "/agencies.json", []
     while address:
         page = client.get(address).json()

@@ -11,6 +11,7 @@ from .. import facets
 from ..models import Agreement
 from ..status import Status
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
+from .faces import RECORDS_A_PAGE
 from .parts import Refusal, ruled, vocabulary
 
 
@@ -39,7 +40,13 @@ def about(request: HttpRequest) -> HttpResponse:
 @require_safe
 def data(request: HttpRequest) -> HttpResponse:
     """What can be taken away, and how."""
-    return render(request, "agreements/data.html", {"total": Agreement.objects.register().count()})
+    context = {
+        "total": Agreement.objects.register().count(),
+        "records_a_page": RECORDS_A_PAGE,
+    }
+    response = render(request, "agreements/data.html", context)
+    response["Link"] = f'<{reverse("openapi")}>; rel="service-desc"; type="application/json"'
+    return response
 
 
 @require_safe
