@@ -68,9 +68,9 @@ _AS_OF = {
 }
 
 
-def document(base_url: str, records_a_page: int) -> dict[str, Any]:
+def document(base_url: str, records_a_page: int, example: Any = None) -> dict[str, Any]:
     """The whole document. ``base_url`` is where the faces stand; ``records_a_page`` the most
-    records that one answer holds."""
+    records that one answer holds; ``example`` a record as it is told, if there is one."""
     question = AgreementFilterSet(QueryDict(), Agreement.objects.register())
     filters = [_parameter(name, question) for name in question.filters]
     slug = _path_parameter("slug", "The agreement's permanent name.", _newest(question))
@@ -90,13 +90,13 @@ def document(base_url: str, records_a_page: int) -> dict[str, Any]:
             {"name": "areas", "description": "What agreements are about."},
             {"name": "products", "description": "The types of health product."},
         ],
-        "paths": dict(_paths(filters, slug, key)),
+        "paths": dict(_paths(filters, slug, key, example)),
         "components": {"schemas": _schemas()},
     }
 
 
 def _paths(
-    filters: list[dict[str, Any]], slug: dict[str, Any], key: dict[str, Any]
+    filters: list[dict[str, Any]], slug: dict[str, Any], key: dict[str, Any], example: Any
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every address and what can be asked there."""
     yield _get(
@@ -113,11 +113,14 @@ def _paths(
     ):
         yield _get(f"/agreements.{ending}", summary, filters, {200: _text(kind)})
     told = "The record; or, where another record now holds its content, when and why it went."
+    record = _json("AgreementRecord", "Tombstone", told=told)
+    if example:
+        record["content"]["application/json"]["example"] = example
     yield _get(
         "/agreements/{slug}.json",
         "One record",
         [slug, _AS_OF],
-        {200: _json("AgreementRecord", "Tombstone", told=told), 410: _problem("Gone")},
+        {200: record, 410: _problem("Gone")},
         missing=True,
         moves=True,
     )

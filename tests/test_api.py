@@ -157,6 +157,9 @@ def test_the_whole_register_is_as_described(client, described, monkeypatch):
 
 
 def test_the_examples_of_the_description_have_answers(client, described):
+    responses = described["paths"]["/agreements/{slug}.json"]["get"]["responses"]
+    example = responses["200"]["content"]["application/json"]["example"]
+    assert example == client.get(f"/agreements/{example['slug']}.json").json()
     for parameter in described["paths"]["/agreements.json"]["get"]["parameters"]:
         if "example" in parameter:
             response = client.get("/agreements.json", {parameter["name"]: parameter["example"]})
@@ -509,6 +512,12 @@ def test_any_script_may_ask_and_whoever_has_the_present_answer_is_told_so(client
     assert client.get(address, headers={"If-None-Match": first["ETag"]}).status_code == 200
 
 
+def test_the_page_for_people_leads_programs_to_the_description(client):
+    page = client.get("/data/")
+    assert page["Link"] == '</api/openapi.json>; rel="service-desc"; type="application/json"'
+    assert 'href="/api/openapi.json"' in page.content.decode()
+
+
 def test_a_browser_may_send_headers_of_its_own(client):
     asked = {"Origin": "https://example.org", "Access-Control-Request-Method": "GET"}
     for address in (*ADDRESSES, "/agreements.csv"):
@@ -528,7 +537,7 @@ def test_a_browser_may_send_headers_of_its_own(client):
         ("/agencies/hsa.json", 4),
         ("/areas.json", 2),
         ("/products.json", 2),
-        ("/api/openapi.json", 4),
+        ("/api/openapi.json", 32),
     ],
 )
 def test_query_counts_do_not_grow(client, django_assert_max_num_queries, address, most):

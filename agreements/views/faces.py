@@ -185,14 +185,15 @@ def record_json(request: HttpRequest, slug: str) -> HttpResponse:
     agreement = Agreement.objects.register().with_related().filter(slug=slug).first()
     if agreement is None:
         return elsewhere(request, slug, _json_tombstone)
+    return json(_told_whole(request, agreement, day))
+
+
+def _told_whole(request: HttpRequest, agreement: Agreement, day: datetime.date) -> dict[str, Any]:
     inverse = told_from_the_other_side(agreement)
-    return json(
-        told_record(agreement, day, site_url(request))
-        | {
-            "coverage": coverage_table(agreement.grid),
-            "inverse_relations": [inverse_relation(relation) for relation in inverse],
-        }
-    )
+    return told_record(agreement, day, site_url(request)) | {
+        "coverage": coverage_table(agreement.grid),
+        "inverse_relations": [inverse_relation(relation) for relation in inverse],
+    }
 
 
 def _told_tombstone(request: HttpRequest, gone: Agreement) -> dict[str, Any]:
@@ -268,7 +269,9 @@ def product_json(request: HttpRequest) -> HttpResponse:
 def openapi_json(request: HttpRequest) -> HttpResponse:
     """The description of all these faces for programs."""
     only(request)
-    return json(document(site_url(request), RECORDS_A_PAGE))
+    newest = Agreement.objects.register().newest_first().with_related().first()
+    example = newest and _told_whole(request, newest, timezone.localdate())
+    return json(document(site_url(request), RECORDS_A_PAGE, example))
 
 
 def _citation(request: HttpRequest, slug: str, content_type: str, write: Callable) -> HttpResponse:
