@@ -69,7 +69,7 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
             continue
         changed.append(agreement.pk)
         if not of_working_copy:
-            told.append((_told_before(json.loads(before or "{}")), _told_now(agreement)))
+            told.append((_told(json.loads(before or "{}")), _told(json.loads(text))))
         revisions.append(
             Revision(
                 agreement_id=record,
@@ -94,21 +94,11 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
 _Told = tuple[str | None, tuple[tuple[str, str, str], ...]]
 
 
-def _told_before(snapshot: dict[str, Any]) -> _Told:
-    relations = tuple(
-        (row["kind"], row["target"], row["note"])
-        for row in snapshot.get("relations", ())
-        if row["target"]
-    )
-    public = snapshot.get("state") == PublicationState.PUBLISHED
-    return (snapshot["slug"], relations) if public else (None, ())
-
-
-def _told_now(agreement: Agreement) -> _Told:
-    relations = tuple(
-        (r.kind, r.target.slug, r.note) for r in agreement.relations.all() if r.target
-    )
-    return (agreement.slug, relations) if agreement.public else (None, ())
+def _told(snapshot: dict[str, Any]) -> _Told:
+    if snapshot.get("state") != PublicationState.PUBLISHED:
+        return None, ()
+    relations = [row for row in snapshot["relations"] if row["target"]]
+    return snapshot["slug"], tuple((row["kind"], row["target"], row["note"]) for row in relations)
 
 
 def _tell_again(pairs: list[tuple[_Told, _Told]], moment: Any) -> None:
