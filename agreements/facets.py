@@ -25,6 +25,8 @@ from .jurisdictions import EU, eu_members
 from .models import Agency, Agreement, Edition, Participation, ProductCategory, Provision
 from .querysets import PublicationState
 
+#: The order of a question about what changed since a moment, unless another is asked for.
+IN_ORDER_OF_CHANGE = "in_order_of_change"
 _FLAGS = bytes.maketrans(b"01", b"\x00\x01")
 
 
@@ -90,7 +92,9 @@ class Facets:
                 key=lambda i: rows[i][5],
                 reverse=True,
             ),
+            IN_ORDER_OF_CHANGE: sorted(range(len(rows)), key=lambda i: (rows[i][5], rows[i][1])),
         }
+        self.changed_from = _Dated((row[5], i) for i, row in enumerate(rows))
         self.types = self._gathered((row[2], i) for i, row in enumerate(rows))
         self.signed_from = _Dated((row[3], i) for i, row in enumerate(rows) if row[3])
         self.signed_until = _Dated((row[4], i) for i, row in enumerate(rows) if row[4])
@@ -306,7 +310,8 @@ class Facets:
             "status": _counted(statuses, without("status")),
             **provided.counts(reached, without("reached")),
         }
-        return Answer(bitmap, self._ordered(bitmap, asked["sort"], in_title), counts)
+        order = asked["sort"] or (IN_ORDER_OF_CHANGE if asked["updated_since"] else "")
+        return Answer(bitmap, self._ordered(bitmap, order, in_title), counts)
 
     def _limits(
         self, asked: Mapping[str, Any], past_day: datetime.date | None
@@ -319,6 +324,8 @@ class Facets:
             limits &= self._bitmap(self.signed_from.since(asked["signed_after"].earliest))
         if asked["signed_before"]:
             limits &= self._bitmap(self.signed_until.until(asked["signed_before"].latest))
+        if asked["updated_since"]:
+            limits &= self._bitmap(self.changed_from.since(asked["updated_since"]))
         if asked["q"]:
             limits &= self._found(asked["q"], "all_terms")
             in_title = self._found(asked["q"], "title_terms")
@@ -457,17 +464,17 @@ class _Day(NamedTuple):
 
 
 class _Dated:
-    """Positions by a date of theirs."""
+    """Positions by a date, or a moment, of theirs."""
 
-    def __init__(self, pairs: Iterable[tuple[datetime.date, int]]) -> None:
+    def __init__(self, pairs: Iterable[tuple[Any, int]]) -> None:
         pairs = sorted(pairs)
         self.days = [day for day, _ in pairs]
         self.positions = [position for _, position in pairs]
 
-    def since(self, day: datetime.date) -> list[int]:
+    def since(self, day: Any) -> list[int]:
         return self.positions[bisect_left(self.days, day) :]
 
-    def until(self, day: datetime.date) -> list[int]:
+    def until(self, day: Any) -> list[int]:
         return self.positions[: bisect_right(self.days, day)]
 
 

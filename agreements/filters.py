@@ -5,6 +5,7 @@ a name it does not know is a problem to report, never a reason to show the whole
 """
 
 import datetime
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 
 import django_filters
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
@@ -26,6 +28,8 @@ from .querysets import AgreementQuerySet
 from .status import STANDING, Status
 
 MAX_QUERY_LENGTH = 200
+#: More sides than any pair or group of regulators that is asked about; each costs every other.
+MAX_SIDES = 10
 #: A list of choices longer than this shows the most frequent; ``expand`` shows the rest.
 CHOICES_SHOWN = 12
 
@@ -48,6 +52,10 @@ _STANDING = {
     Status.SUPERSEDED: "superseded",
     Status.NOT_KNOWN: "of unknown status",
 }
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
+#: A day inside what a clock of any zone can show; no record changed before or after.
+_FIRST = datetime.datetime(1, 1, 2, tzinfo=datetime.UTC)
+_LAST = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
 
 
 class PartialDateFilter(django_filters.Filter):
@@ -69,6 +77,34 @@ class DayFilter(django_filters.Filter):
         super().__init__(**kwargs)
 
 
+class MomentField(forms.CharField):
+    """Takes a day, which begins at midnight in Singapore, or a moment with its offset."""
+
+    def to_python(self, value: Any) -> Any:
+        """The moment, in UTC; None if nothing was typed. Raises ValidationError."""
+        text = (super().to_python(value) or "").upper()
+        if not text:
+            return None
+        try:
+            moment = datetime.datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+        except ValueError:
+            moment = None
+        if moment is None:
+            raise ValidationError(
+                "Type a day like 2026-04-20 or a moment with its offset like 2026-04-20T01:30:00Z. "
+                "In an address, the plus of an offset is written %2B."
+            )
+        if moment.tzinfo is None:
+            moment = timezone.make_aware(moment)
+        return min(max(moment, _FIRST), _LAST).astimezone(datetime.UTC)
+
+
+class MomentFilter(django_filters.Filter):
+    """Takes a day or a moment."""
+
+    field_class = MomentField
+
+
 @dataclass(frozen=True)
 class Choice:
     """A value that can be chosen. ``count`` is None where the question cannot be answered."""
@@ -82,34 +118,103 @@ class Choice:
 class AgreementFilterSet(django_filters.FilterSet):
     """Which agreements, told on which day, in which order."""
 
-    q = django_filters.CharFilter(label="Search", max_length=MAX_QUERY_LENGTH)
-    participant = django_filters.MultipleChoiceFilter(label="Participant", choices=[])
+    q = django_filters.CharFilter(
+        label="Search",
+        max_length=MAX_QUERY_LENGTH,
+        help_text="Every word must be in the record. English words match by stem, any part of a "
+        "Japanese, Chinese or Korean text matches.",
+    )
+    participant = django_filters.MultipleChoiceFilter(
+        label="Participant",
+        choices=[],
+        help_text="Agency key; several: any of them. With as_of, those that surely took part then.",
+    )
     participant_match = django_filters.ChoiceFilter(
-        label="Of several participants", choices=[("all", "All of them")], empty_label="Any of them"
+        label="Of several participants",
+        choices=[("all", "All of them")],
+        empty_label="Any of them",
+        help_text="all: every agency in participant takes part. Left out: any of them.",
     )
-    country = django_filters.MultipleChoiceFilter(label="Country or union", choices=[])
+    country = django_filters.MultipleChoiceFilter(
+        label="Country or union",
+        choices=[],
+        help_text="ISO 3166-1 code, or EU, of a participant; several: any of them.",
+    )
     eu_members = django_filters.ChoiceFilter(
-        label="European Union", choices=[("yes", "Including its members")], empty_label=None
+        label="European Union",
+        choices=[("yes", "Including its members")],
+        empty_label=None,
+        help_text="yes: in country, EU also stands for those that were its members on the day.",
     )
-    between = django_filters.MultipleChoiceFilter(label="Between", choices=[])
-    stage = django_filters.MultipleChoiceFilter(label="Stage", choices=Stage.choices)
+    between = django_filters.MultipleChoiceFilter(
+        label="Between",
+        choices=[],
+        help_text="Agency keys, country codes or EU: each side takes part on the day, and what is "
+        "asked of provisions must reach between them. With one side, between it and anybody.",
+    )
+    stage = django_filters.MultipleChoiceFilter(
+        label="Stage",
+        choices=Stage.choices,
+        help_text="Stage of a product's life; several: any of them. Stage, depth, commitment and "
+        "product must meet in one provision. An exclusion never counts.",
+    )
     stage_stated = django_filters.ChoiceFilter(
-        label="Stage stated", choices=[("no", "No stage stated")], empty_label="Any"
+        label="Stage stated",
+        choices=[("no", "No stage stated")],
+        empty_label="Any",
+        help_text="no: no provision stands in a stage, not even as an exclusion.",
     )
-    product = django_filters.MultipleChoiceFilter(label="Product", choices=[])
-    depth = django_filters.MultipleChoiceFilter(label="Depth", choices=Depth.choices)
+    product = django_filters.MultipleChoiceFilter(
+        label="Product",
+        choices=[],
+        help_text="Product category; several: any of them. Alone, it also matches the scope of the "
+        "instrument.",
+    )
+    depth = django_filters.MultipleChoiceFilter(
+        label="Depth",
+        choices=Depth.choices,
+        help_text="Depth of cooperation; several: any of them.",
+    )
     commitment = django_filters.MultipleChoiceFilter(
         label="Commitment",
         choices=[each for each in Commitment.choices if each[0] != Commitment.EXCLUDED],
+        help_text="How firm it is; several: any of them.",
     )
-    type = django_filters.MultipleChoiceFilter(label="Instrument", choices=InstrumentType.choices)
-    status = django_filters.MultipleChoiceFilter(label="Status", choices=Status.choices)
-    signed_after = PartialDateFilter(label="Signed from")
-    signed_before = PartialDateFilter(label="Signed until")
-    as_of = DayFilter(label="As the register stood on")
-    sort = django_filters.ChoiceFilter(label="Order", choices=ORDERS, empty_label=None)
+    type = django_filters.MultipleChoiceFilter(
+        label="Instrument",
+        choices=InstrumentType.choices,
+        help_text="The register's word for the kind of instrument; several: any of them.",
+    )
+    status = django_filters.MultipleChoiceFilter(
+        label="Status",
+        choices=Status.choices,
+        help_text="Status on the day of as_of, or today; several: any of them.",
+    )
+    signed_after = PartialDateFilter(
+        label="Signed from", help_text="A year, month or day: only what was surely signed from it."
+    )
+    signed_before = PartialDateFilter(
+        label="Signed until", help_text="A year, month or day: only what was surely signed by then."
+    )
+    as_of = DayFilter(
+        label="As the register stood on",
+        help_text="A day: agreements of which something dated had happened by then, and their "
+        "status that day.",
+    )
+    updated_since = MomentFilter(
+        label="Record changed since",
+        help_text="A day, from midnight in Singapore, or a moment with its offset: records that "
+        "changed at or after it. Without sort, what changed first stands first.",
+    )
+    sort = django_filters.ChoiceFilter(
+        label="Order",
+        choices=ORDERS,
+        empty_label=None,
+        help_text="Left out: newest, in a search what has the words in its title first; with "
+        "updated_since, in the order of change.",
+    )
 
-    DATES = ("as_of", "signed_after", "signed_before")
+    DATES = ("as_of", "signed_after", "signed_before", "updated_since")
     #: Those whose values are as many as the register has: ``expand`` takes one of these names.
     OPEN_FACETS = ("product", "participant", "country")
 
@@ -144,6 +249,8 @@ class AgreementFilterSet(django_filters.FilterSet):
                 found[name] = ["Give it once."]
         if self.expanded and self.expanded not in self.OPEN_FACETS:
             found["expand"] = [f"Choose one of: {', '.join(self.OPEN_FACETS)}."]
+        if len(set(self.query.getlist("between"))) > MAX_SIDES:
+            found["between"] = [f"Give at most {MAX_SIDES} sides."]
         if not self.is_valid():
             found |= {name: list(errors) for name, errors in self.form.errors.items()}
         return found
@@ -162,6 +269,12 @@ class AgreementFilterSet(django_filters.FilterSet):
     def past_day(self) -> datetime.date | None:
         """The day asked for, None for today."""
         return self.form.cleaned_data.get("as_of")
+
+    @property
+    def in_order_of_change(self) -> bool:
+        """Whether the answer begins with what changed first: the order for keeping a copy."""
+        asked = self.form.cleaned_data
+        return bool(asked["updated_since"] and not asked["sort"])
 
     def filter_queryset(self, queryset: AgreementQuerySet) -> AgreementQuerySet:
         """The agreements that answer, in order. Stage, depth and product must meet in one
@@ -206,6 +319,10 @@ class AgreementFilterSet(django_filters.FilterSet):
             queryset = queryset.filter(signed_on_latest__lte=asked["signed_before"].latest)
         if asked["status"]:
             queryset = queryset.with_status(self.day).filter(status__in=asked["status"])
+        if asked["updated_since"]:
+            queryset = queryset.filter(updated_at__gte=asked["updated_since"])
+        if self.in_order_of_change:
+            return queryset.earliest_changed_first()
         orders = {
             "oldest": queryset.oldest_first,
             "changed": queryset.latest_changed_first,
@@ -255,6 +372,8 @@ class AgreementFilterSet(django_filters.FilterSet):
             words.append(f"signed from {asked['signed_after']}")
         if asked["signed_before"]:
             words.append(f"signed until {asked['signed_before']}")
+        if asked["updated_since"]:
+            words.append(f"changed since {_written(asked['updated_since'])}")
         if asked["q"]:
             words.append(f"matching “{asked['q']}”")
         return ", ".join(words)
@@ -312,7 +431,7 @@ class AgreementFilterSet(django_filters.FilterSet):
             if name in self.others:
                 continue
             if name in self.DATES and asked.get(name):
-                values = [getattr(asked[name], "iso", None) or asked[name].isoformat()]
+                values = [_written(asked[name])]
             found |= {(name, value.strip()) for value in values}
         return sorted(found)
 
@@ -336,7 +455,7 @@ class CoverageFilterSet(AgreementFilterSet):
 
     q = participant = participant_match = eu_members = between = stage = stage_stated = None
     type = sort = None
-    signed_after = signed_before = None  # type: ignore[assignment]
+    signed_after = signed_before = updated_since = None  # type: ignore[assignment]
     agency = django_filters.ChoiceFilter(
         label="Agency",
         choices=[],
@@ -431,6 +550,16 @@ class CoverageFilterSet(AgreementFilterSet):
 def shown(name: str) -> str:
     """A parameter's name as it may stand in a message."""
     return name if len(name) <= 40 else name[:40] + "…"
+
+
+def _written(date: Any) -> str:
+    """A date as it stands in addresses. A moment at which a day begins in Singapore is that day."""
+    if not isinstance(date, datetime.datetime):
+        return getattr(date, "iso", None) or date.isoformat()
+    local = timezone.localtime(date)
+    if local.time() == datetime.time.min:
+        return local.date().isoformat()
+    return date.isoformat().replace("+00:00", "Z")
 
 
 def _either(words: Any, joint: str = "or") -> str:

@@ -26,6 +26,7 @@ from .models import (
     Revision,
     SearchDocument,
 )
+from .querysets import PublicationState
 from .status import MilestoneKind
 
 #: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
@@ -62,11 +63,14 @@ def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool
 @dataclass(frozen=True)
 class Written:
     """A record as it stands after a change: ``exports.recorded``. One that is ``new`` has no
-    revision yet. The history of a working copy stands with the record it ``revises``."""
+    revision yet; one that is ``dated`` says itself when it last changed, which is believed of a
+    register that was empty: nobody has a copy yet. The history of a working copy stands with the
+    record it ``revises``."""
 
     agreement_id: int
     record: dict[str, Any]
     new: bool = False
+    dated: bool = False
     revises_id: int | None = None
 
     @property
@@ -98,20 +102,23 @@ def record_written(
         .values_list("agreement", "of_working_copy", "snapshot")
     }
     made_by_name = user.get_username() if user else name
-    changed, revisions = [], []
+    changed, revisions, told = [], [], []
     for each in written:
         record, of_working_copy = each.history
         text = as_snapshot(each.record)
-        if newest.get(each.history) == text:
+        before = newest.get(each.history)
+        if before == text:
             continue
         changed.append(each)
+        if not of_working_copy and not each.dated:
+            told.append((_told(json.loads(before or "{}")), _told(each.record)))
         revisions.append(
             Revision(
                 agreement_id=record,
                 of_working_copy=of_working_copy,
                 made_by=user,
                 made_by_name=made_by_name,
-                reason=reason or _what_differs(newest.get((record, of_working_copy)), text),
+                reason=reason or _what_differs(before, text),
                 snapshot=text,
             )
         )
@@ -120,10 +127,40 @@ def record_written(
     if not moved:
         marks["last_edited_by"] = user
     Agreement.objects.filter(pk__in=[each.agreement_id for each in changed]).update(**marks)
-    # What has just been made says itself when it last changed.
-    older = [each.agreement_id for each in changed if not each.new]
-    Agreement.objects.filter(pk__in=older).update(updated_at=timezone.now())
+    moment = timezone.now()
+    undated = [each.agreement_id for each in changed if not each.dated]
+    Agreement.objects.filter(pk__in=undated).update(updated_at=moment)
+    _tell_again(told, moment)
     return len(revisions)
+
+
+#: What the records related to one tell of it: its slug, None while it is not public, and kind,
+#: target and note of each of its relations.
+_Told = tuple[str | None, tuple[tuple[str, str, str], ...]]
+
+
+def _told(snapshot: dict[str, Any]) -> _Told:
+    if snapshot.get("state") != PublicationState.PUBLISHED:
+        return None, ()
+    relations = [row for row in snapshot["relations"] if row["target"]]
+    return snapshot["slug"], tuple((row["kind"], row["target"], row["note"]) for row in relations)
+
+
+def _tell_again(pairs: list[tuple[_Told, _Told]], moment: Any) -> None:
+    """Date the records anew that tell something of one that came to the public, left it, moved, or
+    names others than before: whoever keeps a copy of theirs would miss it.
+
+    ``pairs`` has of each changed record what was told of it and what is told now.
+    """
+    slugs: set[str] = set()
+    named: set[str] = set()
+    for (slug_before, before), (slug, now) in pairs:
+        elsewhere = slug_before != slug
+        slugs |= {each for each in (slug_before, slug) if elsewhere and each}
+        relations = {*before, *now} if elsewhere else {*before} ^ {*now}
+        named |= {target for _, target, _ in relations}
+    if slugs or named:
+        Agreement.objects.telling_of(slugs, named).update(updated_at=moment)
 
 
 def _what_differs(before: str | None, after: str) -> str:
@@ -185,13 +222,20 @@ def reindex_agencies(agency_ids: Iterable[int]) -> None:
 
 
 def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
-    """Renew the search terms of every agreement that uses these words of the vocabularies."""
+    """Renew the search terms of every agreement that uses these words of the vocabularies.
+
+    A renamed term changes no record, which has its code. An area that moves to another stage
+    changes the coverage of all that have it: they are dated anew.
+    """
     areas = [term.pk for term in terms if isinstance(term, CooperationArea)]
     products = [term.pk for term in terms if isinstance(term, ProductCategory)]
     touched = Agreement.objects.filter(provisions__area__in=areas) | (
         Agreement.objects.filter(products__in=products)
     )
     reindex(list(touched.distinct().with_related()))
+    restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
+    if restaged:
+        Agreement.objects.having_areas(restaged).update(updated_at=timezone.now())
 
 
 def reindex(agreements: list[Agreement]) -> None:

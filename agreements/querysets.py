@@ -449,6 +449,35 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """By the time of the last change."""
         return self.order_by("-updated_at", in_code_order(self, "slug"))
 
+    def earliest_changed_first(self) -> "AgreementQuerySet":
+        """By the time of the last change, as whoever keeps a copy reads them."""
+        return self.order_by("updated_at", in_code_order(self, "slug"))
+
+    def or_withdrawn(self, since: datetime.datetime) -> "AgreementQuerySet":
+        """These agreements, and every withdrawn record that changed at or after ``since``."""
+        everything = self.model._default_manager.all()
+        withdrawn = everything.withdrawn().filter(updated_at__gte=since)
+        return everything.filter(
+            Q(pk__in=self.order_by().values("pk")) | Q(pk__in=withdrawn.values("pk"))
+        )
+
+    def changed_after(self, moment: datetime.datetime, slug: str) -> "AgreementQuerySet":
+        """Those that ``earliest_changed_first`` puts after the ``slug`` changed at ``moment``."""
+        named = self.alias(code=in_code_order(self, "slug"))
+        return named.filter(Q(updated_at__gt=moment) | Q(updated_at=moment, code__gt=slug))
+
+    def telling_of(self, slugs: Iterable[str], named: Iterable[str]) -> "AgreementQuerySet":
+        """The records that were ever public and tell something of those with ``slugs``: that name
+        one of them or were merged into one; and the records ``named`` themselves."""
+        naming = self._related("relations").filter(target__slug__in=slugs)
+        return self.filter(first_published_at__isnull=False).filter(
+            Exists(naming) | Q(merged_into__slug__in=slugs) | Q(slug__in=named)
+        )
+
+    def having_areas(self, areas: Iterable[int]) -> "AgreementQuerySet":
+        """Agreements with a provision on any of these areas."""
+        return self.filter(Exists(self._related("provisions").filter(area__in=areas)))
+
     def with_listed(self) -> "AgreementQuerySet":
         """What a row of a list shows: its status, its participants and its stages, not the
         products. In a fixed number of queries."""

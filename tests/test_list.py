@@ -40,6 +40,8 @@ QUESTIONS = [
     "as_of=2011-01-01",
     "as_of=2011-01-01&status=signed",
     "q=nothingatallmatchesthis",
+    "updated_since=2020-01-01&country=JP",
+    "updated_since=2020-01-01T00:00:00%2B08:00&sort=oldest&q=HSA",
 ]
 PROBLEMS = [
     "signed_after=banana",
@@ -55,6 +57,10 @@ PROBLEMS = [
     "commitment=excluded",
     "participant_match=some",
     "status=fine",
+    "updated_since=yesterday",
+    "updated_since=2026-04-20T09:30:00",
+    "updated_since=2026-13-20",
+    "between=sg" + "".join(f"&between=x{number}" for number in range(10)),
     "sort=random",
     "colour=red",
     "signed_after=banana&signed_after=2010",

@@ -23,6 +23,7 @@ def write(
     progress: Progress | None,
 ) -> None:
     """Write every change and one revision for each changed agreement. Call it in a transaction."""
+    first = not Agreement.objects.exists()
     for table in ("areas", "products"):
         _store(change.instance for change in tables[table].changes)
     _agencies(tables["agencies"])
@@ -35,7 +36,7 @@ def write(
     for start in range(0, len(changes), _CHUNK):
         chunk = changes[start : start + _CHUNK]
         _rows(chunk, CHILDREN[Agreement])
-        _remember(chunk, reason, user, name)
+        _remember(chunk, reason, user, name, dated=first)
         if progress:
             progress(start + len(chunk), len(changes))
     if renamed := tables["agencies"].changed:
@@ -121,10 +122,10 @@ def _store_list(field: Any, held: list[tuple[Any, list[Any]]]) -> None:
     )
 
 
-def _remember(changes: list[Change], reason: str, user: Any, name: str) -> None:
+def _remember(changes: list[Change], reason: str, user: Any, name: str, *, dated: bool) -> None:
     """One revision for each, and its search terms."""
     whole = [change for change in changes if not _says_less(change)]
-    written = [Written(each.instance.pk, _as_recorded(each), each.new) for each in whole]
+    written = [Written(each.instance.pk, _as_recorded(each), each.new, dated) for each in whole]
     record_written(written, reason=reason, user=user, name=name)
     others = [change.instance.pk for change in changes if _says_less(change)]
     record_change(others, reason=reason, user=user, name=name)

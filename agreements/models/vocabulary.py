@@ -1,5 +1,7 @@
 """The shared vocabularies. A term is retired, never deleted: old records keep their words."""
 
+from typing import Any
+
 from django.core.validators import RegexValidator
 from django.db import models
 
@@ -49,8 +51,23 @@ class CooperationArea(Term):
         "across the stages: training, emerging technology, enforcement, joint programmes.",
     )
 
+    #: The stage it had in the database when it was read; None for a new one.
+    stage_as_read: str | None = None
+
     class Meta(Term.Meta):
         verbose_name = "cooperation area"
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> "CooperationArea":
+        """Remember the stage: to move it changes the coverage of every agreement that has it."""
+        area = super().from_db(*args, **kwargs)
+        area.stage_as_read = area.__dict__.get("stage")
+        return area
+
+    @property
+    def moved_to_another_stage(self) -> bool:
+        """Whether it stands in another stage than when it was read."""
+        return self.stage_as_read is not None and self.stage != self.stage_as_read
 
 
 class ProductCategory(Term):

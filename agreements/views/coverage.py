@@ -26,7 +26,7 @@ from ..exports import partner_row, partners_csv
 from ..filters import CoverageFilterSet
 from ..models import Agency, Agreement, Participation, RelationKind
 from ..status import STANDING
-from .faces import face
+from .answers import face
 from .parts import Refusal, comparable, comparison, day_asked, ruled, vocabulary
 
 #: How many agencies the page shows before one is chosen.

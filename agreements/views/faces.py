@@ -1,19 +1,25 @@
 """The faces for programs: the same questions as the pages, answered as data."""
 
+import datetime
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from ..citations import bibtex, csl_json
-from ..exports import agreements_csv, coverage_table, inverse_relation, told_record
+from ..exports import agreements_csv, coverage_table, inverse_relation, record, told_record
 from ..feeds import agreements_atom, agreements_ics
-from ..filters import AgreementFilterSet
-from ..models import Agreement
+from ..filters import AgreementFilterSet, MomentField
+from ..models import Agency, Agreement, CooperationArea, ProductCategory
+from ..models.vocabulary import validate_code
+from ..openapi import document
+from ..querysets import in_code_order
+from .answers import face, file, json, problem, refused
 from .parts import (
     Refusal,
     day_asked,
@@ -26,53 +32,14 @@ from .parts import (
     tombstone,
 )
 
+#: The most records that one answer holds.
 RECORDS_A_PAGE = 100
 
-View = Callable[..., Any]
 
-
-def face(view: View) -> View:
-    """A read-only face that any site's scripts may read, and whose refusals are as plain."""
-
-    @require_safe
-    @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        try:
-            response = view(request, *args, **kwargs)
-        except Refusal as refusal:
-            response = _refused(request, refusal)
-        except Http404:
-            nothing = {"address": ["No record of the register has this address."]}
-            response = _refused(request, Refusal(nothing, 404))
-        response["Access-Control-Allow-Origin"] = "*"
-        return response
-
-    return answer
-
-
-def _refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    if request.path.endswith("json"):
-        return _json({"problems": refusal.problems}, status=refusal.status)
-    return _text(f"{refusal}\n", status=refusal.status)
-
-
-def _json(data: dict[str, Any], **options: Any) -> JsonResponse:
-    return JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 1}, **options)
-
-
-def _text(text: str, **options: Any) -> HttpResponse:
-    return HttpResponse(text, content_type="text/plain; charset=utf-8", **options)
-
-
-def _file(content: Any, content_type: str, name: str) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(content, content_type=content_type, headers=headers)
-
-
-def _address(request: HttpRequest, name: str, question: AgreementFilterSet, page: int = 1) -> str:
-    """The absolute address of another face of the same question."""
-    query = question.query_string + (f"&page={page}" if page > 1 else "")
-    return site_url(request) + reverse(name) + (f"?{query.removeprefix('&')}" if query else "")
+def _at(request: HttpRequest, name: str, *pairs: tuple[str, str]) -> str:
+    """The absolute address of a face, asked with these pairs."""
+    query = urlencode([pair for pair in pairs if pair != ("page", "1")])
+    return site_url(request) + reverse(name) + (f"?{query}" if query else "")
 
 
 def _title(question: AgreementFilterSet) -> str:
@@ -97,24 +64,92 @@ def agreement_csv(request: HttpRequest) -> StreamingHttpResponse:
 @face
 def agreement_json(request: HttpRequest) -> HttpResponse:
     """The same agreements in the same order as the list, as whole records, a page at a time."""
-    question = question_asked(request, "page")
-    page = page_asked(request, question.qs.with_related(), RECORDS_A_PAGE)
-
-    def neighbour(there: bool, number: int) -> str | None:
-        return _address(request, "agreement-json", question, number) if there else None
-
-    return _json(
-        {
-            "sentence": question.sentence,
-            "day": question.day.isoformat(),
-            "count": page.paginator.count,
-            "page": page.number,
-            "pages": page.paginator.num_pages,
-            "previous": neighbour(page.has_previous(), page.number - 1),
-            "next": neighbour(page.has_next(), page.number + 1),
-            "agreements": [told_record(a, question.day, site_url(request)) for a in page],
+    question = question_asked(request, "page", "after")
+    if question.in_order_of_change:
+        return _changes(request, question)
+    if "after" in request.GET:
+        raise Refusal({"after": ["It goes with updated_since, and without sort."]}, 404)
+    page = page_asked(request, question.answer.ids, RECORDS_A_PAGE)
+    found = Agreement.objects.register().with_related().in_bulk(page.object_list)
+    told = [found[pk] for pk in page.object_list if pk in found]
+    return json(
+        _asked(question)
+        | _places(request, "agreement-json", page, *question.pairs)
+        | {
+            "resume": None,
+            "agreements": [told_record(a, question.day, site_url(request)) for a in told],
+            "withdrawn": None,
         }
     )
+
+
+def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse:
+    """What changed since a moment, first what changed first, with what was withdrawn meanwhile.
+
+    Each page goes on after the last row of the one before, not after a number of rows: a record
+    that changes again meanwhile moves to the end and pushes no other out of sight.
+    """
+    if request.GET.get("page", "1") != "1":
+        raise Refusal({"page": ["In the order of change there is no such page: follow next."]}, 404)
+    after = _after(request)
+    since = question.form.cleaned_data["updated_since"]
+    # One query for both: a second one would see a later register, and skip what came between.
+    rows = question.qs.or_withdrawn(since).earliest_changed_first().with_related()
+    if after:
+        rows = rows.changed_after(*after)
+    found = list(rows[: RECORDS_A_PAGE + 1])
+    page = found[:RECORDS_A_PAGE]
+    if page:
+        after = page[-1].updated_at, page[-1].slug
+    cursor = [("after", f"{after[0].isoformat()},{after[1]}")] if after else []
+    resume = _at(request, "agreement-json", *question.pairs, *cursor)
+    return json(
+        _asked(question)
+        | {
+            "count": question.answer.count,
+            "page": None,
+            "pages": None,
+            "previous": None,
+            "next": resume if len(found) > len(page) else None,
+            "resume": resume,
+            "agreements": [
+                told_record(a, question.day, site_url(request)) for a in page if a.public
+            ],
+            "withdrawn": [_told_tombstone(request, a) for a in page if not a.public],
+        }
+    )
+
+
+def _after(request: HttpRequest) -> tuple[datetime.datetime, str] | None:
+    """The moment of change and the slug of the row to go on after; raises Refusal."""
+    if "after" not in request.GET:
+        return None
+    moment, _, slug = request.GET["after"].partition(",")
+    try:
+        validate_code(slug)
+        return MomentField().clean(moment), slug
+    except ValidationError as error:
+        told = "No row is named like this: take the addresses next and resume as they are."
+        raise Refusal({"after": [told]}, 404) from error
+
+
+def _asked(question: AgreementFilterSet) -> dict[str, Any]:
+    return {"sentence": question.sentence, "day": question.day.isoformat()}
+
+
+def _places(request: HttpRequest, name: str, page: Any, *pairs: tuple[str, str]) -> dict[str, Any]:
+    """Where a page stands among the others."""
+
+    def neighbour(there: bool, number: int) -> str | None:
+        return _at(request, name, *pairs, ("page", str(number))) if there else None
+
+    return {
+        "count": page.paginator.count,
+        "page": page.number,
+        "pages": page.paginator.num_pages,
+        "previous": neighbour(page.has_previous(), page.number - 1),
+        "next": neighbour(page.has_next(), page.number + 1),
+    }
 
 
 @face
@@ -126,8 +161,8 @@ def agreement_atom(request: HttpRequest) -> HttpResponse:
         question.day,
         base_url=site_url(request),
         title=_title(question),
-        page_url=_address(request, "agreement-list", question),
-        feed_url=_address(request, "agreement-atom", question),
+        page_url=_at(request, "agreement-list", *question.pairs),
+        feed_url=_at(request, "agreement-atom", *question.pairs),
     )
     return HttpResponse(feed, content_type="application/atom+xml; charset=utf-8")
 
@@ -139,7 +174,7 @@ def agreement_ics(request: HttpRequest) -> HttpResponse:
     content = agreements_ics(
         question.qs, question.day, base_url=site_url(request), title=_title(question)
     )
-    return _file(content, "text/calendar; charset=utf-8", "agreements.ics")
+    return file(content, "text/calendar; charset=utf-8", "agreements.ics")
 
 
 @face
@@ -150,21 +185,93 @@ def record_json(request: HttpRequest, slug: str) -> HttpResponse:
     agreement = Agreement.objects.register().with_related().filter(slug=slug).first()
     if agreement is None:
         return elsewhere(request, slug, _json_tombstone)
+    return json(_told_whole(request, agreement, day))
+
+
+def _told_whole(request: HttpRequest, agreement: Agreement, day: datetime.date) -> dict[str, Any]:
     inverse = told_from_the_other_side(agreement)
-    return _json(
-        told_record(agreement, day, site_url(request))
-        | {
-            "coverage": coverage_table(agreement.grid),
-            "inverse_relations": [inverse_relation(relation) for relation in inverse],
-        }
-    )
+    return told_record(agreement, day, site_url(request)) | {
+        "coverage": coverage_table(agreement.grid),
+        "inverse_relations": [inverse_relation(relation) for relation in inverse],
+    }
 
 
-def _json_tombstone(request: HttpRequest, gone: Agreement, status: int) -> HttpResponse:
+def _told_tombstone(request: HttpRequest, gone: Agreement) -> dict[str, Any]:
     told = tombstone(gone)
     into = told.pop("merged_into")
     told["merged_into"] = site_url(request) + into.get_absolute_url() if into else None
-    return _json({"slug": gone.slug, "withdrawn": told}, status=status)
+    return {
+        "slug": gone.slug,
+        "url": site_url(request) + gone.get_absolute_url(),
+        "withdrawn": told,
+    }
+
+
+def _json_tombstone(request: HttpRequest, gone: Agreement, status: int) -> HttpResponse:
+    told = _told_tombstone(request, gone)
+    if status == 200:
+        return json(told)
+    return problem(_withdrawn(gone), **told)
+
+
+def _withdrawn(gone: Agreement) -> Refusal:
+    return Refusal({"address": [f"This record has been withdrawn: {gone.withdrawal_reason}"]}, 410)
+
+
+@face
+def agency_json(request: HttpRequest) -> HttpResponse:
+    """Every agency that the public may see, a page at a time, by key."""
+    only(request, "page")
+    agencies = Agency.objects.register()
+    rows = _whole(agencies).order_by(in_code_order(agencies, "key"))
+    page = page_asked(request, rows, RECORDS_A_PAGE)
+    told = [_told_agency(request, agency) for agency in page]
+    return json(_places(request, "agency-json", page) | {"agencies": told})
+
+
+@face
+def agency_record_json(request: HttpRequest, key: str) -> HttpResponse:
+    """One agency."""
+    only(request)
+    return json(
+        _told_agency(request, get_object_or_404(_whole(Agency.objects.register()), key=key))
+    )
+
+
+def _whole(agencies: Any) -> Any:
+    """These agencies with all that is told of them."""
+    return agencies.counting_agreements().select_related("parent").prefetch_related("names")
+
+
+def _told_agency(request: HttpRequest, agency: Any) -> dict[str, Any]:
+    return record(agency) | {
+        "url": site_url(request) + agency.get_absolute_url(),
+        "agreements": agency.agreements,
+        "agreements_url": _at(request, "agreement-json", ("participant", agency.key)),
+    }
+
+
+@face
+def area_json(request: HttpRequest) -> HttpResponse:
+    """The vocabulary of cooperation areas."""
+    only(request)
+    return json({"areas": [record(area) for area in CooperationArea.objects.all()]})
+
+
+@face
+def product_json(request: HttpRequest) -> HttpResponse:
+    """The vocabulary of product categories."""
+    only(request)
+    return json({"products": [record(product) for product in ProductCategory.objects.all()]})
+
+
+@face
+def openapi_json(request: HttpRequest) -> HttpResponse:
+    """The description of all these faces for programs."""
+    only(request)
+    newest = Agreement.objects.register().newest_first().with_related().first()
+    example = newest and _told_whole(request, newest, timezone.localdate())
+    return json(document(site_url(request), RECORDS_A_PAGE, example))
 
 
 def _citation(request: HttpRequest, slug: str, content_type: str, write: Callable) -> HttpResponse:
@@ -175,11 +282,11 @@ def _citation(request: HttpRequest, slug: str, content_type: str, write: Callabl
         return elsewhere(request, slug, _gone)
     url = site_url(request) + agreement.get_absolute_url()
     content = write(agreement, url, timezone.localdate())
-    return _file(content, content_type, request.path.rpartition("/")[2])
+    return file(content, content_type, request.path.rpartition("/")[2])
 
 
 def _gone(request: HttpRequest, gone: Agreement, status: int) -> HttpResponse:
-    return _text(f"This record has been withdrawn: {gone.withdrawal_reason}\n", status=410)
+    return refused(request, _withdrawn(gone))
 
 
 @face

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Iterable
+from functools import wraps
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,8 +49,21 @@ def edition_tag(request: HttpRequest, *args: Any, **kwargs: Any) -> str | None:
     return '"' + sha256(repr(made_from).encode()).hexdigest()[:32] + '"'
 
 
-#: A view that answers 304, without being asked, to whoever has its present page already.
-conditional = condition(etag_func=edition_tag)
+def conditional(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The view, which answers 304 without being asked to whoever has its present page already.
+
+    What a view's ``opened`` adds to its answers is added to that one too.
+    """
+    known = condition(etag_func=edition_tag)(view)
+    opened = getattr(view, "opened", None)
+    if opened is None:
+        return known
+
+    @wraps(known)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return opened(known(request, *args, **kwargs))
+
+    return answer
 
 
 def ruled(agreements: Any, day: datetime.date) -> list[Agreement]:
@@ -152,7 +166,7 @@ def only(request: HttpRequest, *names: str) -> None:
 def page_asked(request: HttpRequest, rows: Any, size: int) -> Page:
     """The page of ``rows`` asked for in ``page``, from 1; raises Refusal."""
     paginator = Paginator(rows, size)
-    text = request.GET.get("page") or "1"
+    text = request.GET.get("page", "1")
     if not (text.isascii() and text.isdigit()):
         raise Refusal({"page": ["The page is a number."]})
     try:

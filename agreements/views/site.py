@@ -10,7 +10,9 @@ from django.views.decorators.http import require_safe
 from .. import facets
 from ..models import Agreement
 from ..status import Status
-from .parts import ruled, vocabulary
+from .answers import FOR_PROGRAMS, nothing_here, opened, refused
+from .faces import RECORDS_A_PAGE
+from .parts import Refusal, ruled, vocabulary
 
 
 @require_safe
@@ -38,7 +40,13 @@ def about(request: HttpRequest) -> HttpResponse:
 @require_safe
 def data(request: HttpRequest) -> HttpResponse:
     """What can be taken away, and how."""
-    return render(request, "agreements/data.html", {"total": Agreement.objects.register().count()})
+    context = {
+        "total": Agreement.objects.register().count(),
+        "records_a_page": RECORDS_A_PAGE,
+    }
+    response = render(request, "agreements/data.html", context)
+    response["Link"] = f'<{reverse("openapi")}>; rel="service-desc"; type="application/json"'
+    return response
 
 
 @require_safe
@@ -50,7 +58,9 @@ def robots(request: HttpRequest) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for an address that means nothing."""
+    """The page for an address that means nothing; a program gets its own kind of refusal."""
+    if request.path.endswith(FOR_PROGRAMS):
+        return opened(nothing_here(request))
     return render(request, "problem.html", {"message": ""}, status=404)
 
 
@@ -61,6 +71,8 @@ def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for a question that cannot be answered."""
+    """The page for a question that cannot be answered; a program gets its own kind of refusal."""
     message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
+    if request.path.endswith(FOR_PROGRAMS):
+        return opened(refused(request, Refusal({"request": [message]})))
     return render(request, "problem.html", {"message": message}, status=400)
