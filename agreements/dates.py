@@ -9,6 +9,7 @@ import datetime
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django import forms
@@ -53,7 +54,9 @@ class PartialDate:
         if self.day is not None and not 1 <= self.day <= self._month_length():
             raise ValueError(f"There is no day {self.day} in {self:month} {self.year}.")
 
+    # Dates repeat, and one that was read cannot change.
     @classmethod
+    @lru_cache(maxsize=65_536)
     def parse(cls, text: str) -> "PartialDate":
         """Read ``2010``, ``2010-05``, ``2010-05-13``, ``May 2010`` or ``13 May 2010``.
 

@@ -184,7 +184,8 @@ class _Words:
         ).signed_in
         texts = [
             *title,
-            InstrumentType(of["instrument_type"]).label,
+            # A draft may be without.
+            dict(InstrumentType.choices).get(of["instrument_type"], ""),
             of["instrument_title"],
             of["summary"],
             of["areas_stated"],

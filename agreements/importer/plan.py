@@ -218,7 +218,11 @@ class Planner:
             change.lists.append((instance, name, [target for target in targets if target]))
         for name, column in checks.one.items():
             key = data[name]
-            setattr(instance, name, None if key is None else self.reference(row, name, column, key))
+            target = None if key is None else self.reference(row, name, column, key)
+            if key is None and not column.null:
+                self.faults.append(f"{row.at(name)}: This field cannot be blank.")
+            else:
+                setattr(instance, name, target)
         if len(self.faults) > found:
             return
         for name, check in checks.fields.items():
@@ -227,6 +231,9 @@ class Planner:
             except ValidationError as error:
                 self.faults += [f"{row.at(name)}: {message}" for message in error.messages]
                 value = None if name in checks.dates else data[name]
+            if name == NATURAL_KEY.get(row.model) and value == "":
+                # A form makes an address from the title; a file says which record it means.
+                self.faults.append(f"{row.at(name)}: This field cannot be blank.")
             setattr(instance, name, value)
             if name in checks.dates:
                 checks.dates[name].set_companions(instance, value)
