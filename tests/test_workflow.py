@@ -308,6 +308,7 @@ def test_a_former_address_is_typed_with_a_draft_and_stays_once_published(client,
         "text_availability": "not_stated",
         "detail_level": "list_entry",
         "signed_on": "2026",
+        "lock_version": make.version(draft),
         **rows("former_slugs", {"slug": "made-up-before"}),
     }
     assert client.post(change_url(draft), form).status_code == 302

@@ -410,7 +410,8 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         form, formsets = context["adminform"].form, context["inline_admin_formsets"]
         if obj is not None and obj.pk and not saving.version:
             saving.version = self.version_of(obj)
-        _label(form, [each.formset for each in formsets], with_initial=bool(saving.conflict))
+        if not change or self.has_change_permission(request, obj):
+            _label(form, [each.formset for each in formsets], with_initial=bool(saving.conflict))
         if saving.conflict:
             saving.conflict.differences = list(
                 _differences(form, [each.formset for each in formsets], saving.conflict)
