@@ -18,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agreements import history
+from agreements.changes import differences
 from agreements.exports import (
     COLUMNS,
     PUBLIC,
@@ -523,12 +524,15 @@ def test_a_plan_tells_what_changes_in_words_and_writes_nothing():
     assert everything() == before
     assert (planned.added, planned.unchanged) == ([], 1)
     told = {
-        change.slug: {d.path: (d.before, d.after) for d in change.differences}
+        (change.slug, field.label): (field.before, field.after)
         for change in planned.changed
+        for difference in differences(change.before, change.after)
+        for field in difference.fields
     }
-    assert told[ONE]["signed on"] == ("2002", "January 2003")
-    assert told[ONE]["summary"][1] == "Changed."
-    assert told[RICH]["signatories, row 1, capacity"] == ("Signed", "Witnessed")
+    assert told[ONE, "date of signature"] == ("2002", "January 2003")
+    assert told[ONE, "summary"][1] == "Changed."
+    assert told[RICH, "capacity"] == ("Signed", "Witnessed")
+    assert len(told) == 3
     result = planned.apply(reason="one reason", name="test")
     assert (result.added, result.changed, result.unchanged) == (0, 2, 1)
     newest = Revision.objects.filter(reason="one reason")
