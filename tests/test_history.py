@@ -636,6 +636,7 @@ def test_deleting_an_account_keeps_the_name_in_the_history(client, admin_client,
 def agency_form(agency, *names, **fields):
     data = {name: getattr(agency, name) for name in ("name", "acronym", "kind")}
     data |= {"names-TOTAL_FORMS": len(names), "names-INITIAL_FORMS": 0}
+    data["lock_version"] = make.version(agency)
     for number, name in enumerate(names):
         data |= {f"names-{number}-name": name, f"names-{number}-kind": "former"}
     return data | fields
@@ -679,7 +680,7 @@ def test_a_changed_term_has_its_old_and_new_words_in_its_history(admin_client):
     area = CooperationArea.objects.get(code="tobacco-control")
     old = area.name
     data = {"name": "Made-up area", "position": area.position, "stage": area.stage, "retired": "on"}
-    data["description"] = area.description
+    data |= {"description": area.description, "lock_version": make.version(area)}
     address = f"/admin/agreements/cooperationarea/{area.pk}/change/"
     assert admin_client.post(address, data | {"code": "other"}).status_code == 302
     area.refresh_from_db()
