@@ -1,7 +1,8 @@
 """What is odd in a record but may be right: told to the person who types, never refused.
 
-The rules read rows, stored or only typed, so that the form can ask before it saves. A worklist
-asks the database the same under the same names: ``odd_dates`` and ``facts_without_source``.
+The rules read rows, stored or only typed, so that the form can ask before it saves. The worklists
+ask the database the same under the same names, ``odd_dates`` and ``facts_without_source``; a test
+holds the answers equal.
 """
 
 import datetime
@@ -11,14 +12,14 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
+from . import status
+from .coverage import Commitment
 from .models import Agreement, Participation, Relation, Source
-from .status import MARKS
 
 #: Two signatures of the same parties this near may be one and the same.
 NEAR = datetime.timedelta(days=31)
 #: How much of two titles must be the same. "MOU 2012" and "MOU 2018" of one pair pass it.
 SIMILAR = 0.9
-_EFFECT = MARKS["effective"] | MARKS["provisional"]
 
 
 @dataclass(frozen=True)
@@ -56,45 +57,27 @@ def oddities(told: Told, today: datetime.date) -> list[Oddity]:
     found = (
         likely_duplicates(told),
         odd_dates(told, today),
-        intended_without_evidence(told),
         facts_without_source(told),
     )
     return list(dict.fromkeys(oddity for rule in found for oddity in rule))
 
 
 def odd_dates(told: Told, today: datetime.date) -> Iterator[Oddity]:
-    """Effect before the signature, a signature in the future, a term that ends before the effect.
-
-    Only what is surely so: a date known to the year is odd if every day it can mean is.
-    """
+    """What ``status.odd_dates`` finds, each with its place."""
     signed: Any = told.agreement.signed_on
-    if signed and signed.earliest > today:
-        yield Oddity(f"The date of signature, {signed}, is in the future.", "signed_on")
-    effects = [row for _, row in told.milestones if row.kind in _EFFECT and row.date]
-    for place, row in told.milestones:
-        if signed and row in effects and row.date.latest < signed.earliest:
-            yield Oddity(
-                f"It took effect before it was signed: “{row}”, signature {signed}.",
-                f"{place}-date",
-            )
-        first = min((effect.date.earliest for effect in effects), default=None)
-        if first and row.until and row.until.latest < first:
-            yield Oddity(
-                f"A term ends before it took effect: “{row}”, until {row.until}.", f"{place}-until"
-            )
-
-
-def intended_without_evidence(told: Told) -> Iterator[Oddity]:
-    """An intention is easily overstated: it needs the words and the source they are from."""
-    for place, row in told.provisions:
-        if row.commitment == "intended" and not (row.source and row.statement):
-            yield Oddity(f"“{row}” is only intended and has no evidence.", f"{place}-source")
+    places = {id(row): place for place, row in told.milestones}
+    for odd in status.odd_dates(today, signed, [row for _, row in told.milestones]):
+        row = odd.milestone
+        yield Oddity(odd.sentence, odd.field if row is None else f"{places[id(row)]}-{odd.field}")
 
 
 def facts_without_source(told: Told) -> Iterator[Oddity]:
-    """Provisions, milestones and outcomes that rest on no source."""
+    """Provisions, milestones and outcomes that rest on no source. An intention is easily
+    overstated: it needs the words as well as the source they are from."""
     for place, row in told.provisions:
-        if not row.source and row.commitment != "intended":
+        if row.commitment == Commitment.INTENDED and not (row.source and row.statement):
+            yield Oddity(f"“{row}” is only intended and has no evidence.", f"{place}-source")
+        elif not row.source:
             yield Oddity(f"“{row}” rests on no source.", f"{place}-source")
     for place, row in told.milestones:
         if not row.source:

@@ -25,7 +25,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Collate
 
 from . import search
-from .coverage import Instrument
+from .coverage import Commitment, Instrument
 from .lineage import STEPS
 from .status import (
     CLOSED,
@@ -229,14 +229,15 @@ class AgreementQuerySet(models.QuerySet[Any]):
         return self.filter(Exists(self._related("sources").filter(reachable=False)))
 
     def facts_without_source(self) -> "AgreementQuerySet":
-        """Agreements without any source, or with a provision, an event or an outcome, expected or
-        reported, that rests on none."""
+        """Agreements without any source, or with a fact of which ``oddities.facts_without_source``,
+        the Python twin, tells."""
         unsourced = {"source__isnull": True}
+        without_words = Q(commitment=Commitment.INTENDED, statement="")
         expected = ~Q(statement="") & Q(**unsourced)
         reported = ~Q(reported="") & Q(reported_source__isnull=True)
         return self.filter(
             ~Exists(self._related("sources"))
-            | Exists(self._related("provisions").filter(**unsourced))
+            | Exists(self._related("provisions").filter(without_words | Q(**unsourced)))
             | Exists(self._milestones().filter(**unsourced))
             | Exists(self._related("outcomes").filter(expected | reported))
         )

@@ -10,7 +10,7 @@ without any date counts from the signature.
 """
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -235,34 +235,37 @@ def term_ending(
     return lapsed.until if lapsed else None
 
 
+@dataclass(frozen=True)
+class OddDate:
+    """A date that is possible and yet most likely a slip: a sentence on it, the ``field`` it stands
+    in (signed_on, date, until) and, unless it is the signature, its milestone."""
+
+    sentence: str
+    field: str
+    milestone: Dated | None = None
+
+
 def odd_dates(
     day: datetime.date, signed_on: PartialDate | None, milestones: Iterable[Dated]
-) -> list[str]:
-    """A sentence for each date that is possible and yet most likely a slip: a signature after
-    ``day``, an event that follows the signature and yet surely comes before it, a term that surely
-    ends before the agreement takes effect.
+) -> Iterator[OddDate]:
+    """A signature after ``day``, an event that follows the signature and yet surely comes before
+    it, a term that surely ends before the agreement takes effect.
 
     Odd is not wrong: of the UK's treaties that state both dates, 5.7 % took effect first.
     """
-    told, found = list(milestones), []
+    told = list(milestones)
     if signed_on and signed_on.earliest > day:
-        found.append(f"The signature lies in the future: {signed_on}.")
-    found += [
-        f"{MilestoneKind(m.kind).label} ({m.date}) comes before the signature ({signed_on})."
-        for m in told
-        if signed_on
-        and m.kind in FOLLOWS_SIGNATURE
-        and m.date
-        and m.date.latest < signed_on.earliest
-    ]
-    effects = [m.date for m in told if m.kind in TAKES_EFFECT and m.date]
-    first = min(effects, default=None)
-    found += [
-        f"A term ends ({m.until}) before the agreement takes effect ({first})."
-        for m in told
-        if first and m.until and m.until.latest < first.earliest
-    ]
-    return found
+        yield OddDate(f"The date of signature, {signed_on}, is in the future.", "signed_on")
+    first = min((m.date for m in told if m.kind in TAKES_EFFECT and m.date), default=None)
+    for m in told:
+        dated = m.date if m.kind in FOLLOWS_SIGNATURE else None
+        if signed_on and dated and dated.latest < signed_on.earliest:
+            event = f"{MilestoneKind(m.kind).label} ({dated})"
+            yield OddDate(f"{event} comes before the signature ({signed_on}).", "date", m)
+        if first and m.until and m.until.latest < first.earliest:
+            yield OddDate(
+                f"A term ends ({m.until}) before the agreement takes effect ({first}).", "until", m
+            )
 
 
 def first_effect(

@@ -112,7 +112,7 @@ def test_a_file_is_looked_at_confirmed_and_written_with_one_reason(client, publi
     )
     assert "Made-up &lt;b&gt;import&lt;/b&gt;" in page
     assert "<dt>Summary</dt>" in page
-    assert "<ins>Made-up summary.</ins>" in page
+    assert '<span class="difference__text">Made-up summary.</span>' in page
     assert "New agreements are <strong>published</strong>" in page
     assert standing() == before, "a preview writes nothing"
     page = shown(client.post(address + "apply/", {"reason": "The made-up list of 2026"}))

@@ -9,7 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agreements.admin.worklists import WORKLISTS, counted_for
-from agreements.models import Agreement, Outcome
+from agreements.coverage import Commitment
+from agreements.models import Agreement
+from agreements.oddities import Told, facts_without_source, oddities
 from agreements.status import MilestoneKind, odd_dates, term_ending
 from tests import make
 
@@ -143,20 +145,33 @@ def test_a_working_copy_is_not_counted_beside_the_record_it_revises():
         assert copy not in question
 
 
-def test_an_outcome_is_unsourced_where_what_is_expected_or_what_is_reported_has_no_source():
-    made = make.agreement()
-    source = make.source(made)
-    outcome = Outcome.objects.create(agreement=made, statement="Made up.", source=source)
-    assert made not in Agreement.objects.facts_without_source()
-    outcome.reported = "Made up."
-    outcome.save()
-    assert made in Agreement.objects.facts_without_source()
-    outcome.reported_source = source
-    outcome.save()
-    assert made not in Agreement.objects.facts_without_source()
-    outcome.source = None
-    outcome.save()
-    assert made in Agreement.objects.facts_without_source()
+@pytest.mark.usefixtures("empty_register")
+def test_the_worklist_counts_the_facts_without_a_source_of_which_the_form_warns():
+    def sourced(**fields):
+        made = make.agreement(**fields)
+        return made, make.source(made)
+
+    for has_source, text in itertools.product((True, False), ("Made up.", "")):
+        for commitment in Commitment.values:
+            made, source = sourced(provisions=[{"commitment": commitment, "statement": text}])
+            made.provisions.update(source=source if has_source else None)
+        made, source = sourced()
+        made.milestones.create(kind="announced", date="2020", source=source if has_source else None)
+        for reported, reported_source in (("", None), ("Made up.", None), ("Made up.", "source")):
+            if text or reported:
+                made, source = sourced()
+                made.outcomes.create(
+                    statement=text,
+                    source=source if has_source else None,
+                    reported=reported,
+                    reported_source=reported_source and source,
+                )
+    everything = set(Agreement.objects.with_related())
+    found = {each for each in everything if list(facts_without_source(Told.stored(each)))}
+    assert set(Agreement.objects.facts_without_source()) == found
+    assert set() < found < everything
+    bare = make.agreement()
+    assert bare in Agreement.objects.facts_without_source(), "it names no source at all"
 
 
 EVENTS = [
@@ -190,15 +205,16 @@ def test_python_and_sql_find_the_same_terms_and_the_same_odd_dates(signed_on):
             a for a in everything if term_ending(TODAY, days, a.signed_on, a.milestones.all())
         }
     assert set(Agreement.objects.odd_dates(TODAY)) == {
-        a for a in everything if odd_dates(TODAY, a.signed_on, a.milestones.all())
+        a for a in everything if list(odd_dates(TODAY, a.signed_on, a.milestones.all()))
     }
 
 
 def test_what_is_odd_is_said_in_a_sentence():
     made = make.agreement(signed_on="2027-01", milestones=[("entered_into_force", "2026")])
     made.refresh_from_db()
-    assert odd_dates(TODAY, made.signed_on, made.milestones.all()) == [
-        "The signature lies in the future: January 2027.",
+    found = oddities(Told.stored(made), TODAY)
+    assert [odd.sentence for odd in found if "source" not in odd.sentence] == [
+        "The date of signature, January 2027, is in the future.",
         f"{MilestoneKind.ENTERED_INTO_FORCE.label} (2026) comes before the signature "
         "(January 2027).",
     ]

@@ -22,7 +22,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ..importer import Imported, ImportRefused, Plan, plan, read
+from ..changes import Difference, differences
+from ..exports.tables import NOUNS
+from ..history import names_in
+from ..importer import Change, Imported, ImportRefused, Plan, plan, read
 from ..models import PendingImport
 from ..models.columns import Line
 from .background import Outcome, Teller, in_background
@@ -30,8 +33,9 @@ from .background import Outcome, Teller, in_background
 T = TypeVar("T")
 
 MOST_BYTES = 200 * 2**20
-#: More records of one kind than a person reads; the others are counted.
-SHOWN = 500
+#: More records of one kind than a person reads; the others are counted. Marking the words that
+#: differ in long texts takes time.
+SHOWN = 200
 TEMPLATES = "admin/agreements/import/"
 
 logger = logging.getLogger(__name__)
@@ -212,12 +216,31 @@ def _previewed(request: HttpRequest, pending: PendingImport) -> Iterator[str]:
     context = {
         "pending": pending,
         "plan": found,
-        "others": [(name, table) for name, table in found.tables.items() if name != "agreements"],
+        "tables": {
+            name: {"plan": table, "changed": _differing(found, name)}
+            for name, table in found.tables.items()
+            if table.changes or name == "agreements"
+        },
         "something": any(table.changes for table in found.tables.values()),
         "form": ReasonForm(),
         "shown": SHOWN,
     }
     yield render_to_string(f"{TEMPLATES}_plan.html", context, request)
+
+
+def _differing(found: Plan, name: str) -> list[tuple[Change, list[Difference]]]:
+    """The changed records of one table that are shown, each with what differs in it."""
+    noun, shown = NOUNS[name], found.tables[name].changed[:SHOWN]
+    states = [state for change in shown for state in (change.before, change.after) if state]
+    names = names_in(states, model=noun)
+    for table, model in NOUNS.items():
+        # What the file itself brings has no name in the register yet.
+        added = {change.slug: change.title for change in found.tables[table].added}
+        names[model] = added | names.get(model, {})
+    return [
+        (change, differences(change.before or {}, change.after, model=noun, names=names))
+        for change in shown
+    ]
 
 
 def _applied(request: HttpRequest, pending: PendingImport, reason: str) -> Iterator[str]:

@@ -79,7 +79,8 @@ WORKLISTS = (
     Worklist(
         "unsourced",
         "Facts without a source",
-        "No source at all, or a provision, an event or an outcome that names none.",
+        "No source at all, or a provision, an event or an outcome that names none, or an intention "
+        "without the words of its source.",
         EDIT,
         lambda agreements, user, day: agreements.kept().facts_without_source(),
     ),

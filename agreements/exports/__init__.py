@@ -1,7 +1,6 @@
 """The register as data: each public field named once, and thin writers over that list."""
 
 from .cells import LIST_SEPARATOR, guard, unguard
-from .compare import Difference, differences
 from .package import PACKAGE_FORMAT, package
 from .partners import PARTNER_COLUMNS, partner_row, partners_csv
 from .records import (
@@ -39,12 +38,10 @@ __all__ = [
     "TABLES",
     "WITHHELD",
     "Column",
-    "Difference",
     "Table",
     "agreements_csv",
     "as_snapshot",
     "coverage_table",
-    "differences",
     "flat_row",
     "guard",
     "inverse_relation",

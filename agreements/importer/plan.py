@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from ..dates import PartialDate
-from ..exports import CHILDREN, NATURAL_KEY, PUBLIC, Difference, differences, plain, record
+from ..exports import CHILDREN, NATURAL_KEY, PUBLIC, plain, record
 from ..exports.tables import NOUNS
 from ..models import (
     Agency,
@@ -37,9 +37,9 @@ class Change:
 
     slug: str
     title: str
-    differences: list[Difference]
     instance: Any
-    #: The record as it stood and as it will stand, in plain values.
+    #: The record as it stood and as it will stand, in plain values: what ``changes.differences``
+    #: compares.
     before: dict[str, Any] | None
     after: dict[str, Any]
     #: By relation, the rows that are to take the place of those there are.
@@ -54,8 +54,14 @@ class Change:
 
     @property
     def told(self) -> tuple[Any, ...]:
-        """What a person was shown of it."""
-        return (self.slug, self.title, self.new, tuple(self.differences))
+        """What a person was shown of it: of a record that there is, what differs."""
+        before = self.before or {}
+        differs = [
+            (name, before[name], value)
+            for name, value in self.after.items()
+            if name in before and before[name] != value
+        ]
+        return (self.slug, self.title, self.new, differs)
 
 
 @dataclass
@@ -181,7 +187,7 @@ class Planner:
                 continue
             self.fill_in(row, before)
             instance = instance or _new(row)
-            change = Change(row.key, "", [], instance, before, {})
+            change = Change(row.key, "", instance, before, {})
             self.known[model][row.key] = instance
             if before is not None:
                 # A record that moves is still meant where its former address is named.
@@ -414,7 +420,7 @@ class Planner:
             for relation, rows in change.rows.items()
         }
         change.after = canonical(row.model, after)
-        before = change.before and canonical(row.model, change.before)
+        before = change.before = change.before and canonical(row.model, change.before)
         change.title = str(change.after.get("title") or change.after.get("name", ""))
         if before == change.after:
             table.unchanged += 1
@@ -422,7 +428,6 @@ class Planner:
         if before is None:
             table.added.append(change)
             return
-        change.differences = differences(row.model, before, change.after)
         same = {each for each in change.rows if before[each] == change.after[each]}
         change.rows = {each: rows for each, rows in change.rows.items() if each not in same}
         written = {id(child) for rows in change.rows.values() for child in rows}
