@@ -2,8 +2,10 @@
 
 import re
 import uuid
+from html import unescape
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -23,6 +25,7 @@ from agreements.models import (
 )
 from tests import make
 from tests.test_admin import ADD, errors_of, record, rows
+from tests.test_sign_in import PASSWORD, SECRET, code_now, give_code, give_password
 
 pytestmark = pytest.mark.django_db
 
@@ -294,25 +297,50 @@ def test_a_double_click_changes_once(admin_client, draft):
 # --- the session had ended ---
 
 
-def test_an_expired_session_gives_the_typed_values_back(client, admin_user, draft):
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(admin_user)
-    page = client.get(change_of(draft))
-    data = as_shown(page) | {"title": "Typed too late", "provisions-0-statement": "This too."}
+def signed_in(client, answer, *, code=None):
+    """Go through the real sign-in from where a form was answered with it; the last address."""
+    page = client.get(answer["Location"])
+    assert "What you typed is kept" in page.content.decode()
+    typed = {"login": "somebody", "password": PASSWORD}
+    if "/login/" not in answer["Location"]:
+        typed = {"code": code}
+    while True:
+        html = page.content.decode()
+        into = page.wsgi_request.path
+        if hidden := re.search(r'name="next"[^>]*value="([^"]*)"', html):
+            typed["next"] = unescape(hidden[1])
+        typed["csrfmiddlewaretoken"] = client.cookies["csrftoken"].value
+        answer = client.post(into, typed)
+        assert answer.status_code == 302, answer.content.decode()
+        if "/login/factor/" not in answer["Location"]:
+            return answer["Location"]
+        page, typed = client.get(answer["Location"]), {"code": code}
+
+
+@pytest.mark.parametrize("how", ["password", "password and code", "code set up since"])
+def test_what_was_typed_comes_back_after_the_real_sign_in(draft, how):
+    """The session ended, or a second factor was set up in another browser while it went on."""
+    staff = get_user_model().objects.create_superuser("somebody", password=PASSWORD)
+    if how == "password and code":
+        TOTP.activate(staff, SECRET)
+    client = Client()
+    give_password(client)
+    if how == "password and code":
+        # Each code is good once; the present one is for later.
+        give_code(client, code_now(ahead=1))
+    client.handler.enforce_csrf_checks = True
+    data = as_shown(client.get(change_of(draft)))
+    data |= {"title": "Typed too late", "provisions-0-statement": "This too."}
     data["csrfmiddlewaretoken"] = client.cookies["csrftoken"].value
-    del client.cookies["sessionid"]
-    response = client.post(change_of(draft), data)
-    assert response.status_code == 302
-    assert change_of(draft) in response["Location"]
-    draft.refresh_from_db()
-    assert draft.title == "Made-up arrangement"
-    anonymous = dict(client.session)
-    client.force_login(admin_user)
-    if "typed" not in client.session:  # force_login may begin a session of its own
-        session = client.session
-        session.update(anonymous)
-        session.save()
-    response = client.get(change_of(draft))
+    if how == "code set up since":
+        TOTP.activate(staff, SECRET)
+    else:
+        del client.cookies["sessionid"]
+    answer = client.post(change_of(draft), data)
+    assert answer.status_code == 302
+    landed = signed_in(client, answer, code=code_now())
+    assert landed == change_of(draft)
+    response = client.get(landed)
     assert saving(response).restored
     html = response.content.decode()
     assert 'value="Typed too late"' in html
@@ -326,6 +354,17 @@ def test_an_expired_session_gives_the_typed_values_back(client, admin_user, draf
     assert draft.title == "Typed too late"
     # Given back once.
     assert not saving(client.get(change_of(draft))).restored
+
+
+def test_what_was_typed_waits_until_a_required_factor_is_set_up(draft, settings):
+    staff = get_user_model().objects.create_superuser("somebody", password=PASSWORD)
+    client = Client()
+    client.force_login(staff)
+    data = as_shown(client.get(change_of(draft))) | {"title": "Typed too late"}
+    settings.TWO_FACTORS_REQUIRED = True
+    assert client.post(change_of(draft), data)["Location"] == "/admin/account/factors/"
+    settings.TWO_FACTORS_REQUIRED = False
+    assert 'value="Typed too late"' in client.get(change_of(draft)).content.decode()
 
 
 def kept_by(client, data, address=ADD):
@@ -703,7 +742,7 @@ def test_the_reference_record_typed_by_its_form_is_the_record(admin_client):
     """Every value goes through the form: agencies and areas as chosen, sources by number, dates
     and the country as people write them."""
     told = export(Agreement.objects.with_related().get(slug="hsa-mhlw-moc-2026"))
-    Agreement.objects.get(slug=told["slug"]).delete()
+    Agreement.objects.filter(slug=told["slug"]).delete()
     found = {each.key: each.pk for each in Agency.objects.all()}
     found |= {each.code: each.pk for each in CooperationArea.objects.all()}
     found |= {each.slug: each.pk for each in Agreement.objects.all()}

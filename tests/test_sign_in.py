@@ -54,8 +54,9 @@ def staff_with_app(staff):
     return staff
 
 
-def code_now(secret=SECRET):
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+def code_now(secret=SECRET, ahead=0):
+    """What the app shows, or will show ``ahead`` half minutes later."""
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + ahead))
 
 
 def give_password(client, name="somebody", password=PASSWORD, **more):

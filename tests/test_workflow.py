@@ -644,6 +644,9 @@ def test_a_preview_is_the_page_to_be_for_staff_only_and_writes_nothing(client, e
         assert "noindex" in page["X-Robots-Tag"]
         assert "no-store" in page["Cache-Control"]
         assert Agreement.objects.get(pk=record.pk).title in text
+        changes = [(d.heading, len(d.fields)) for d in page.context["differences"]]
+        assert changes == ([("The record", 2)] if record == copy else [])
+        assert ("What publishing would change" in text) == (record == copy)
         assert client.post(address).status_code == 405
         client.logout()
         assert client.get(address).status_code == 302

@@ -282,11 +282,13 @@ def preview(model_admin: admin.ModelAdmin, request: HttpRequest, pk: int) -> Htt
         raise Http404
     if agreement.public:
         return redirect(agreement)
+    # Once it stands as if published, nothing differs any more.
+    changed = _changed_by(agreement)
     try:
         with workflow.as_if_published(agreement) as public:
             context = record_context(request, public) | {
                 "previewed": agreement,
-                "differences": _changed_by(agreement),
+                "differences": changed,
             }
             response = render(request, f"{_TEMPLATES}/preview.html", context)
     except ImportRefused as error:

@@ -59,12 +59,21 @@ class TwoFactors:
         if request.user.has_second_factor:  # type: ignore[attr-defined]  # StaffBackend's
             if has_shown_second_factor(request) or match.view_name in OPEN_TO_SHOW_A_FACTOR:
                 return None
+            _put_aside(request, view)
             methods = get_adapter(request).get_reauthentication_methods(request.user)
             after = urlencode({"next": request.get_full_path()})
             return redirect(f"{methods[0]['url']}?{after}")
         if settings.TWO_FACTORS_REQUIRED and match.view_name not in OPEN_TO_SET_UP_A_FACTOR:
+            _put_aside(request, view)
             return redirect(reverse("mfa_index"))
         return None
+
+
+def _put_aside(request: HttpRequest, view: Any) -> None:
+    """What is sent before the factor is shown would be lost: its view says how it is kept."""
+    keep = getattr(view, "put_aside", None)
+    if keep and request.method == "POST":
+        keep(request)
 
 
 def _note_activity(request: HttpRequest) -> None:
