@@ -5,7 +5,9 @@ import os
 import shutil
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import call_command
+from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
 
 from agreements.models import Agency, Agreement, Edition, Relation
@@ -33,12 +35,16 @@ def django_db_setup(django_db_setup, django_db_blocker):
         call_command("import_register", verbosity=0, stdout=io.StringIO())
 
 
-@pytest.fixture(autouse=True)
-def plain_static_files(settings):
-    """Templates may name static files without collectstatic having run."""
-    storages = settings.STORAGES
+@pytest.fixture(scope="session", autouse=True)
+def quick_settings():
+    """Templates may name static files without collectstatic having run, and a password is not
+    made hard to guess: that alone takes a third of a second."""
     backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
-    settings.STORAGES = {**storages, "staticfiles": {"BACKEND": backend}}
+    with override_settings(
+        STORAGES={**django_settings.STORAGES, "staticfiles": {"BACKEND": backend}},
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    ):
+        yield
 
 
 @pytest.fixture

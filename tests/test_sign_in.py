@@ -31,11 +31,6 @@ PASSWORD = "made-up-password"
 FACTORS = "/admin/account/factors/"
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def required(settings):
     """As on a public site."""
@@ -43,7 +38,7 @@ def required(settings):
 
 
 @pytest.fixture
-def staff(quick_passwords):
+def staff(db):
     return User.objects.create_superuser("somebody", "somebody@agency.example", PASSWORD)
 
 

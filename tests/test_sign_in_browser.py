@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def somebody(settings):
     """A member of staff, on a site that requires two factors."""
     settings.TWO_FACTORS_REQUIRED = True
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # The flush after a test leaves tables that are no model's.
     cache.clear()
     return User.objects.create_superuser("somebody", password=PASSWORD)
