@@ -493,10 +493,6 @@ class AgreementQuerySet(models.QuerySet[Any]):
             "milestones",
         )
 
-    def with_tabled(self) -> "AgreementQuerySet":
-        """What a row of the flat table shows, in a fixed number of queries."""
-        return self.prefetch_related(*self.model.TABLED)
-
     def with_paired(self) -> "AgreementQuerySet":
         """What the page of a pair of agencies shows, in a fixed number of queries."""
         return self.prefetch_related(*self.model.PAIRED)
