@@ -11,6 +11,9 @@ from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
 
 from agreements.models import Agency, Agreement, Edition, Relation
+from tests.kept import Kept
+
+KEPT = pytest.StashKey()
 
 # A slow machine is no counter-example; in CI a failure must be the change's own.
 hypothesis_settings.register_profile(
@@ -30,9 +33,22 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def django_db_setup(request, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         call_command("import_register", verbosity=0, stdout=io.StringIO())
+        request.config.stash[KEPT] = django_db_blocker, Kept()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """After a test that wrote for good, whatever runs next finds what was there before it."""
+    yield
+    marker = item.get_closest_marker("django_db")
+    for_good = bool(marker and marker.kwargs.get("transaction"))
+    if for_good or {"transactional_db", "live_server"} & set(item.fixturenames):
+        blocker, kept = item.config.stash[KEPT]
+        with blocker.unblock():
+            kept.put_back()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -405,8 +405,6 @@ def test_counts_are_said_now_and_then_and_at_the_end():
 def test_a_page_closed_in_the_middle_of_an_import_leaves_nothing_half_written(
     django_user_model, monkeypatch
 ):
-    if not Agreement.objects.exists():
-        call_command("import_register", verbosity=0, stdout=io.StringIO())
     person = django_user_model.objects.create_superuser("made-up-admin", password="x")
     pending = PendingImport(uploaded_by=person, name="made-up.json", edition=Edition.current())
     pending.file.save("made-up", ContentFile(one_changed_one_added_one_left()))

@@ -1,6 +1,5 @@
 """The pages in a real browser: accessible, within the policy, usable by keyboard and on a phone."""
 
-import io
 import json
 import os
 import re
@@ -8,7 +7,6 @@ import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.core.management import call_command
 from playwright.sync_api import sync_playwright
 
 from agreements.history import record_change
@@ -63,9 +61,6 @@ def browser():
 
 @pytest.fixture
 def site(live_server):
-    """The live server with the shipped register, which an earlier flush may have taken away."""
-    if not Agreement.objects.exists():
-        call_command("import_register", verbosity=0, stdout=io.StringIO())
     return live_server.url
 
 

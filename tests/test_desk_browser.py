@@ -1,11 +1,8 @@
 """The forms of the desk in a real browser: accessible, by keyboard, on a narrow screen."""
 
-import io
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from django.test import Client
 
 from agreements.exports import record
@@ -33,8 +30,6 @@ ADD = "/admin/agreements/agreement/add/"
 @pytest.fixture
 def desk(browser, live_server):  # noqa: F811
     """Opens pages of the desk as somebody who has signed in."""
-    if not Agreement.objects.exists():
-        call_command("import_register", verbosity=0, stdout=io.StringIO())
     user = get_user_model().objects.create_superuser("typist")
     client = Client()
     client.force_login(user)

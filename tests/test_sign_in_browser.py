@@ -6,12 +6,11 @@ import pytest
 from allauth.mfa.models import Authenticator
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
-from django.core.cache import cache
 
 from tests import test_browser
 from tests.test_sign_in import FACTORS, PASSWORD, code_now
 
-browser, visit = test_browser.browser, test_browser.visit
+browser, site, visit = test_browser.browser, test_browser.site, test_browser.visit
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -19,15 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def somebody(settings):
     """A member of staff, on a site that requires two factors."""
     settings.TWO_FACTORS_REQUIRED = True
-    # The flush after a test leaves tables that are no model's.
-    cache.clear()
     return User.objects.create_superuser("somebody", password=PASSWORD)
-
-
-@pytest.fixture
-def site(live_server):
-    """No page of signing in shows the register, so it need not be loaded again."""
-    return live_server.url
 
 
 def give_password(page):
