@@ -100,13 +100,16 @@ def test_a_form_saved_as_it_was_shown_changes_nothing(admin_client, draft):
 
 def test_every_shipped_record_can_be_saved_as_it_is_shown(admin_client):
     """Whatever the form leaves out or writes in another way would show as a revision."""
-    before = Revision.objects.count()
     slugs = (
         "hsa-mhlw-moc-2026",
         "project-orbis",
         "fda-swissmedic-mra-2023",
         "thai-fda-tga-mou-2021",
     )
+    # As drafts: the form of a published record is to be read.
+    Agreement.objects.filter(slug__in=slugs).update(state="draft", first_published_at=None)
+    record_change(Agreement.objects.filter(slug__in=slugs).values_list("pk", flat=True), reason="x")
+    before = Revision.objects.count()
     for made in Agreement.objects.filter(slug__in=slugs):
         response = admin_client.get(change_of(made))
         answer = admin_client.post(change_of(made), as_shown(response))
@@ -682,10 +685,10 @@ def test_what_was_confirmed_is_not_asked_again_while_it_stands(admin_client):
 
 def test_errors_stand_at_the_head_with_links_to_their_fields(admin_client, draft):
     data = as_shown(admin_client.get(change_of(draft)))
-    data |= {"title": "", "provisions-0-depth": "", "merged_into": draft.pk}
+    data |= {"title": "", "provisions-0-depth": "", "signed_on": "banana"}
     response = admin_client.post(change_of(draft), data)
     html = response.content.decode()
-    for target in ("id_title", "id_provisions-0-depth", "id_merged_into"):
+    for target in ("id_title", "id_provisions-0-depth", "id_signed_on"):
         assert f'href="#{target}"' in html
         assert f'id="{target}"' in html
     assert "Error:" in html.partition("</title>")[0]

@@ -3,6 +3,8 @@
 A new address fails here until it has its line in the table.
 """
 
+import os
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
@@ -22,6 +24,8 @@ pytestmark = pytest.mark.django_db
 #: From the least to the most; ``staff`` has an account and no role.
 ROLES = ["anybody", "staff", "viewer", "editor", "publisher", "administrator", "superuser"]
 NOBODY = "nobody"
+#: Of this process alone: others run the same tests beside it.
+STORED = f"made-up-role-{os.getpid()}.txt"
 
 
 def crud(model, *, see, add, change, delete):
@@ -44,7 +48,12 @@ TABLE = {
     "autocomplete": ("viewer", NOBODY),
     "view_on_site": ("staff", "staff"),
     "app_list": ("viewer", "viewer"),
-    "admin/stored/<path:path>": ("viewer", "viewer"),
+    "admin/stored/sources/<path:path>": ("viewer", "viewer"),
+    "agreements_import": ("publisher", "publisher"),
+    # Of an import that is not there.
+    "agreements_import_preview": (NOBODY, NOBODY),
+    "agreements_import_apply": (NOBODY, NOBODY),
+    "agreements_import_cancel": (NOBODY, NOBODY),
     **crud(
         "agreements_agency",
         see="viewer",
@@ -94,8 +103,14 @@ BY_KIND = {
         "draft": ("editor", "editor"),
     },
     "agreements_agreement_history": dict.fromkeys(
-        ("draft", "working copy", "published", "withdrawn"),
-        ("viewer", "viewer"),
+        ("draft", "working copy", "published", "withdrawn"), ("viewer", NOBODY)
+    ),
+    "agreements_agreement_compare": dict.fromkeys(
+        ("draft", "working copy", "published", "withdrawn"), ("viewer", NOBODY)
+    ),
+    # What is posted is forged: it does not say which version it saw.
+    "agreements_agreement_restore": dict.fromkeys(
+        ("draft", "working copy", "published", "withdrawn"), ("editor", NOBODY)
     ),
     "agreements_agreement_preview": dict.fromkeys(
         ("draft", "working copy", "published", "withdrawn"),
@@ -117,6 +132,8 @@ MOVES = {
 }
 #: Before anybody has signed in there is nothing to refuse; what has no name leads on or is 404.
 NOT_ASKED = {"login", "logout", "<path:object_id>/", "(?P<url>.*)$"}
+#: The pages of signing in and of one's own second factors, which test_sign_in.py asks.
+OWN_PAGES = ("account_", "mfa_")
 TYPED = {
     "return": {"note": "Made up."},
     "move": {"slug": "made-up-new-address"},
@@ -207,7 +224,7 @@ def questions(kinds, other):
     forged = empty_form() | {"title": "Forged", "post": "yes", "_save": "Save"}
     ask = {"term": "x", "app_label": "agreements", "model_name": "relation", "field_name": "target"}
     for key, route in desk_addresses():
-        if key in NOT_ASKED:
+        if key in NOT_ASKED or key.startswith(OWN_PAGES):
             continue
         address = "/" + route
         if key == "agreements_agreement_move":
@@ -225,6 +242,8 @@ def questions(kinds, other):
                     continue
                 url = address.replace("<int:pk>", str(made.pk))
                 url = url.replace("<path:object_id>", str(made.pk))
+                version = Revision.objects.filter(agreement=made.revises_id or made.pk).first()
+                url = url.replace("<int:version>", str(version.pk))
                 yield url, forged, BY_KIND[key].get(kind, (NOBODY, NOBODY)), (key, kind)
         else:
             assert key in TABLE, f"{key}: say in the table who may ask {route}"
@@ -236,7 +255,8 @@ def questions(kinds, other):
             address = address.replace(
                 "<path:content_type_id>", str(ContentType.objects.get_for_model(Agreement).pk)
             ).replace("<path:object_id>", str(kinds["published"].pk))
-            address = address.replace("<path:path>", "sources/made-up-role.txt")
+            address = address.replace("<path:path>", STORED)
+            address = address.replace("<int:pk>", "0")
             assert "<" not in address, address
             yield address, ask if key == "autocomplete" else forged, TABLE[key], key
 
@@ -250,7 +270,7 @@ def refused(response):
 def stored_copy(settings):
     folder = settings.MEDIA_ROOT / "sources"
     folder.mkdir(parents=True, exist_ok=True)
-    copy = folder / "made-up-role.txt"
+    copy = folder / STORED
     copy.write_text("Made up.")
     yield
     copy.unlink()
