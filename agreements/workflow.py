@@ -18,7 +18,7 @@ from django.db import models, transaction
 from .exports import STAFF, record
 from .history import record_change, record_decision
 from .importer import restore
-from .models import Agreement, DetailLevel, EvidenceTopic, Revision
+from .models import Agreement, DetailLevel, EvidenceTopic, Provision, Revision
 from .querysets import PublicationState
 
 EDIT = "agreements.change_agreement"
@@ -121,8 +121,9 @@ def missing(agreement: Agreement) -> list[Missing]:
                 "date, or say so in the notes on the sources.",
             )
         )
-    # Asked anew: what the desk's list has prefetched knows only the depth of a provision.
-    provisions = list(agreement.provisions.select_related("area").order_by("position", "pk"))
+    # Not by its own manager: what the desk's list has prefetched knows only the depth of each.
+    own = Provision.objects.filter(agreement=agreement)
+    provisions = list(own.select_related("area").order_by("position", "pk"))
     described = agreement.detail_level == DetailLevel.DESCRIBED
     if described and not (agreement.summary.strip() or provisions):
         lacks.append(
