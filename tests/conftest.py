@@ -40,9 +40,12 @@ def django_db_setup(request, django_db_setup, django_db_blocker):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item):
+def pytest_runtest_teardown(item, nextitem):
     """After a test that wrote for good, whatever runs next finds what was there before it."""
     yield
+    if nextitem is None:
+        # The test database is gone.
+        return
     marker = item.get_closest_marker("django_db")
     for_good = bool(marker and marker.kwargs.get("transaction"))
     if for_good or {"transactional_db", "live_server"} & set(item.fixturenames):

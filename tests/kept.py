@@ -10,6 +10,7 @@ class Kept:
     """What the database holds now. ``put_back`` makes it hold just that again."""
 
     def __init__(self):
+        self.database = connection.settings_dict["NAME"]
         with connection.cursor() as cursor:
             self.tables = connection.introspection.table_names(cursor)
         if connection.vendor == "sqlite":
@@ -19,6 +20,8 @@ class Kept:
             self.copy = {table: _rows(table) for table in self.tables}
 
     def put_back(self):
+        # Never into a database that is not the tests' own.
+        assert connection.settings_dict["NAME"] == self.database
         if connection.vendor == "sqlite":
             connection.ensure_connection()
             self.copy.backup(connection.connection)

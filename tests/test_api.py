@@ -191,7 +191,7 @@ def test_every_answer_is_as_described(contract, path, mode):
     if mode == GenerationMode.NEGATIVE and not list(operation.iter_parameters()):
         pytest.skip("it takes nothing that could be wrong")
 
-    @settings(max_examples=12, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case):
         # The client of schemathesis does not unpack what is compressed.

@@ -279,7 +279,7 @@ OTHER_PAGES = [
 
 
 class HostileQuestions(TestCase):
-    @settings(max_examples=25)
+    @settings(max_examples=12)
     @given(
         st.lists(
             st.tuples(
