@@ -9,6 +9,7 @@ import datetime
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django import forms
@@ -53,7 +54,9 @@ class PartialDate:
         if self.day is not None and not 1 <= self.day <= self._month_length():
             raise ValueError(f"There is no day {self.day} in {self:month} {self.year}.")
 
+    # Dates repeat, and one that was read cannot change.
     @classmethod
+    @lru_cache(maxsize=65_536)
     def parse(cls, text: str) -> "PartialDate":
         """Read ``2010``, ``2010-05``, ``2010-05-13``, ``May 2010`` or ``13 May 2010``.
 
@@ -75,12 +78,12 @@ class PartialDate:
     def _month_length(self) -> int:
         return calendar.monthrange(self.year, self.month or 12)[1]
 
-    @property
+    @cached_property
     def earliest(self) -> datetime.date:
         """The first day this can mean."""
         return datetime.date(self.year, self.month or 1, self.day or 1)
 
-    @property
+    @cached_property
     def latest(self) -> datetime.date:
         """The last day this can mean."""
         return datetime.date(self.year, self.month or 12, self.day or self._month_length())
@@ -90,7 +93,7 @@ class PartialDate:
         """``year``, ``month`` or ``day``."""
         return "day" if self.day else "month" if self.month else "year"
 
-    @property
+    @cached_property
     def iso(self) -> str:
         """The stored form: as much of ISO 8601 as the source states."""
         parts = [f"{self.year:04}"]

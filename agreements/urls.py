@@ -3,14 +3,15 @@
 from django.contrib.sitemaps.views import sitemap
 from django.urls import path
 
+from .exports import TABLES
 from .sitemaps import SITEMAPS
-from .views import agencies, agreements, coverage, faces, site
+from .views import agencies, agreements, coverage, faces, site, tables
 from .views.parts import conditional
 
 urlpatterns = [
     path("", site.home, name="home"),
     path("agreements/", agreements.agreement_list, name="agreement-list"),
-    path("agreements.csv", faces.agreement_csv, name="agreement-csv"),
+    path("agreements.csv", tables.table, {"name": "agreements"}, name="agreement-csv"),
     path("agreements.json", faces.agreement_json, name="agreement-json"),
     path("agreements.atom", faces.agreement_atom, name="agreement-atom"),
     path("agreements.ics", faces.agreement_ics, name="agreement-ics"),
@@ -27,6 +28,11 @@ urlpatterns = [
     ),
     path("agencies/", agencies.agency_list, name="agency-list"),
     path("agencies/<slug:key>/", agencies.agency_detail, name="agency-detail"),
+    *(
+        path(f"{name}.csv", tables.table, {"name": name}, name=f"{name.replace('_', '-')}-csv")
+        for name in TABLES
+        if name != "agreements"
+    ),
     path("data/", site.data, name="data"),
     path("about/", site.about, name="about"),
     path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),

@@ -1,5 +1,6 @@
 """The register as data: each public field named once, and thin writers over that list."""
 
+from .bulk import RegisterChanged, row_count, table_csv, table_rows
 from .cells import LIST_SEPARATOR, guard, unguard
 from .compare import Difference, differences
 from .package import PACKAGE_FORMAT, package
@@ -22,7 +23,7 @@ from .records import (
     snapshot,
     told_record,
 )
-from .tables import COLUMNS, TABLES, Column, Table, agreements_csv, flat_row, table_csv
+from .tables import COLUMNS, TABLES, Column, Table
 
 __all__ = [
     "CHILDREN",
@@ -39,12 +40,11 @@ __all__ = [
     "WITHHELD",
     "Column",
     "Difference",
+    "RegisterChanged",
     "Table",
-    "agreements_csv",
     "as_snapshot",
     "coverage_table",
     "differences",
-    "flat_row",
     "guard",
     "inverse_relation",
     "package",
@@ -54,8 +54,10 @@ __all__ = [
     "plain_value",
     "record",
     "register_document",
+    "row_count",
     "snapshot",
     "table_csv",
+    "table_rows",
     "told_record",
     "unguard",
 ]

@@ -10,14 +10,14 @@ import hashlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any
 
-from ..querysets import AgreementQuerySet, in_code_order
+from ..querysets import AgreementQuerySet, batched, in_code_order
+from .bulk import table_rows
 from .cells import BYTE_ORDER_MARK, LIST_SEPARATOR
-from .records import vocabularies
 from .tables import TABLES, Column, Table
 
 #: Stands in every package; a new number for every change an importer must know.
@@ -36,8 +36,9 @@ _CSVW = _FRICTIONLESS | {"decimal": "decimal", "time": "dateTimeStamp"}
 _SPOOLED = 1 << 20
 
 
-_OF_AGENCIES = ("agencies", "agency_names")
-_OF_AGREEMENTS = tuple(n for n, t in TABLES.items() if n == "agreements" or t.owner == "agreement")
+_OF_AGREEMENTS = {n for n, t in TABLES.items() if n == "agreements" or t.owner == "agreement"}
+#: Agreements in memory at a time.
+_SEVERAL = 800
 
 
 @dataclass
@@ -98,18 +99,20 @@ def _write_tables(
         writers[name] = csv.writer(spools[name])
         writers[name].writerow(table.header)
 
-    def write(names: Iterable[str], record: Any) -> None:
-        for name in names:
-            for row in TABLES[name].rows(record, day, base_url):
-                writers[name].writerow(row)
-                counts[name] += 1
+    def write(name: str, agreements: Sequence[int]) -> None:
+        table = TABLES[name]
+        for batch in table_rows(table, agreements, day, base_url):
+            writers[name].writerows(map(table.cells, batch))
+            counts[name] += len(batch)
 
-    ordered = agreements.order_by(in_code_order(agreements, "slug")).with_related()
-    for agreement in ordered.iterator(chunk_size=200):
-        write(_OF_AGREEMENTS, agreement)
-    for name, records in vocabularies(agreements).items():
-        for record in records:
-            write(_OF_AGENCIES if name == "agencies" else [name], record)
+    ordered = agreements.order_by(in_code_order(agreements, "slug"))
+    ids = list(ordered.values_list("pk", flat=True))
+    # All tables of some agreements before the next: a change in between leaves each record whole.
+    for few in batched(ids, _SEVERAL):
+        for name in _OF_AGREEMENTS:
+            write(name, few)
+    for name in TABLES.keys() - _OF_AGREEMENTS:
+        write(name, ids)
     return counts
 
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ..citations import bibtex, csl_json
-from ..exports import agreements_csv, coverage_table, inverse_relation, told_record
+from ..exports import coverage_table, inverse_relation, told_record
 from ..feeds import agreements_atom, agreements_ics
 from ..filters import AgreementFilterSet
 from ..models import Agreement
@@ -79,19 +79,6 @@ def _title(question: AgreementFilterSet) -> str:
     """The question written back, with the day if it is not today's."""
     words = question.sentence
     return f"{words}, as of {question.past_day:%Y-%m-%d}" if question.past_day else words
-
-
-@face
-def agreement_csv(request: HttpRequest) -> StreamingHttpResponse:
-    """The same agreements in the same order as the list, as one flat table."""
-    question = question_asked(request)
-    filtered = "-filtered" if question.query_string else ""
-    name = f"agreements-{timezone.localdate():%Y-%m-%d}{filtered}.csv"
-    return StreamingHttpResponse(
-        agreements_csv(question.qs, question.day, site_url(request)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
 
 
 @face
