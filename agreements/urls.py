@@ -12,6 +12,7 @@ urlpatterns = [
     path("", site.home, name="home"),
     path("agreements/", agreements.agreement_list, name="agreement-list"),
     path("agreements.csv", tables.table, {"name": "agreements"}, name="agreement-csv"),
+    path("agreements.xlsx", tables.workbook, name="agreement-xlsx"),
     path("agreements.json", faces.agreement_json, name="agreement-json"),
     path("agreements.atom", faces.agreement_atom, name="agreement-atom"),
     path("agreements.ics", faces.agreement_ics, name="agreement-ics"),

@@ -3,12 +3,14 @@
 import io
 import os
 import shutil
+import threading
 
 import pytest
 from django.core.management import call_command
 from hypothesis import settings as hypothesis_settings
 
 from agreements.models import Agency, Agreement, Edition, Relation
+from agreements.views import tables
 
 # A slow machine is no counter-example; in CI a failure must be the change's own.
 hypothesis_settings.register_profile(
@@ -39,6 +41,13 @@ def plain_static_files(settings):
     storages = settings.STORAGES
     backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.STORAGES = {**storages, "staticfiles": {"BACKEND": backend}}
+
+
+@pytest.fixture(autouse=True)
+def free_places(monkeypatch):
+    """The test client leaves what it did not read to the garbage collector: each test begins with
+    every place for a download free."""
+    monkeypatch.setattr(tables, "_places", threading.BoundedSemaphore(tables.AT_ONCE))
 
 
 @pytest.fixture

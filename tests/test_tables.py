@@ -1,17 +1,30 @@
 """Every table under one contract: the same question as the list, the same rows in every form."""
 
+import contextlib
 import csv
 import datetime
+import gc
+import http.client
 import io
+import os
 import re
+import socket
+import subprocess
+import sys
+import time
 from operator import attrgetter
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.db import connection
 from django.utils import timezone
+from openpyxl import load_workbook
 
 from agreements import exports
 from agreements.coverage import Commitment, Depth
 from agreements.exports import TABLES
+from agreements.exports.package import COUNTING_RULES
 from agreements.exports.records import children_of, in_term_order, plain_value
 from agreements.models import (
     Agency,
@@ -26,6 +39,7 @@ from agreements.models import (
     Signatory,
 )
 from agreements.querysets import PublicationState
+from agreements.views import tables
 from tests import make
 from tests.test_importer import AWKWARD
 from tests.test_list import PROBLEMS, QUESTIONS
@@ -316,6 +330,7 @@ def test_every_table_may_be_read_by_any_site_and_asked_for_its_head(client):
         got, head = client.get(f"/{name}.csv"), client.head(f"/{name}.csv")
         assert head.status_code == 200
         assert b"".join(head) == b""
+        assert b"".join(got)
         for header in ("Content-Type", "Content-Disposition", "X-Total-Rows", "ETag"):
             assert head[header] == got[header], header
         assert got["Access-Control-Allow-Origin"] == "*"
@@ -325,3 +340,192 @@ def test_every_table_may_be_read_by_any_site_and_asked_for_its_head(client):
         assert again.status_code == 304
     make.agreement()
     assert client.get("/sources.csv", headers={"If-None-Match": got["ETag"]}).status_code == 200
+
+
+# --- The workbook -------------------------------------------------------------------------------
+
+
+def opened(client, query=""):
+    response = client.get(f"/agreements.xlsx?{query}")
+    assert response.status_code == 200
+    return load_workbook(io.BytesIO(b"".join(response)))
+
+
+def sheet_rows(sheet, table):
+    """A sheet as text, numbers written as the CSV writes them."""
+    return [
+        ["" if cell is None else f"{cell}" for cell in row[: len(table.columns)]]
+        for row in sheet.iter_rows(min_row=2, values_only=True)
+    ]
+
+
+def test_the_workbook_holds_the_cells_of_the_csv_without_apostrophes(client, awkward_register):
+    book = opened(client)
+    assert book.sheetnames == ["about", *TABLES]
+    for name, table in TABLES.items():
+        sheet = book[name]
+        assert [cell.value for cell in sheet[1]] == list(table.header)
+        # A carriage return before a line feed is a line end to XML.
+        rows = [[cell.replace("\r\n", "\n") for cell in row] for row in read(client, name)]
+        assert [[c.replace("_x000D_", "") for c in row] for row in sheet_rows(sheet, table)] == rows
+        assert sheet.freeze_panes == "B2"
+        assert sheet.auto_filter.ref.startswith("A1:")
+        kinds = {cell.data_type for row in sheet.iter_rows(min_row=2) for cell in row}
+        assert kinds <= {"s", "n", "inlineStr"}, "no formula, no date, no error"
+        assert not any(cell.hyperlink for row in sheet.iter_rows() for cell in row)
+
+
+def test_the_workbook_answers_the_question_and_says_what_was_asked(client):
+    query = "participant=hsa&as_of=2020-01-01"
+    book = opened(client, query)
+    about = {row[0]: row[1:] for row in book["about"].iter_rows(values_only=True) if row[0]}
+    assert about["What was asked"][1].endswith("agreements, with HSA")
+    assert about["Address"][1] == f"http://testserver/agreements.xlsx?{query}"
+    assert about["Day of the statuses"][1] == "2020-01-01"
+    for name, table in TABLES.items():
+        rows = read(client, name, query)
+        assert sheet_rows(book[name], table) == rows
+        assert about[name][0] == len(rows)
+    words = [row[2] for row in book["about"].iter_rows(values_only=True)]
+    assert set(COUNTING_RULES) <= set(words)
+
+
+def test_a_text_longer_than_a_cell_is_cut_and_says_so(client):
+    long = "日本🧪" * 9000
+    made = make.agreement(signed_on="1998-07-01", summary=long, source_notes="x" * 32_767)
+    book = opened(client, "signed_after=1998-07-01&signed_before=1998-07-01")
+    row = dict(
+        zip(TABLES["agreements"].header, (c.value for c in book["agreements"][2]), strict=True)
+    )
+    assert row["id"] == made.slug
+    assert row["source_notes"] == "x" * 32_767
+    cut = row["summary"].removesuffix(" … [cut: the CSV has the whole text]")
+    assert len(cut) < len(row["summary"])
+    assert long.startswith(cut)
+    assert 32_700 < len(row["summary"].encode("utf-16-le")) // 2 <= 32_767
+    told = [r for r in book["about"].iter_rows(values_only=True) if r[0] == "agreements"]
+    assert [r[1] for r in told] == [1, 1], "one row, one cell cut"
+
+
+def test_the_workbook_refuses_as_the_tables_do(client, monkeypatch):
+    assert client.get("/agreements.xlsx?stage=nowhere").status_code == 400
+    head = client.head("/agreements.xlsx?type=mra")
+    day = timezone.localdate()
+    assert head["Content-Disposition"] == f'attachment; filename="agreements-{day}-filtered.xlsx"'
+    assert head["Access-Control-Allow-Origin"] == "*"
+    monkeypatch.setattr("agreements.views.tables.WORKBOOK_LIMIT", 10)
+    response = client.get("/agreements.xlsx")
+    assert response.status_code == 413
+    assert "at most 10 agreements" in response.content.decode()
+
+
+# --- Whether it is whole, and whether others can still read --------------------------------------
+
+
+def test_a_record_withdrawn_meanwhile_breaks_the_table_off(client, monkeypatch):
+    for name in ("agreements", "provisions"):
+        response = client.get(f"/{name}.csv")
+        pieces = iter(response)
+        assert next(pieces).decode().startswith("\ufeff" + TABLES[name].header[0])
+        Agreement.objects.register().filter(slug="hsa-mhlw-moc-2026").update(state="withdrawn")
+        with pytest.raises(exports.RegisterChanged):
+            list(pieces)
+        Agreement.objects.filter(slug="hsa-mhlw-moc-2026").update(state="published")
+
+
+#: The site, but the flat table fails after its first piece.
+BROKEN = """
+from moctracker.wsgi import application
+from agreements.views import tables
+
+whole = tables.table_csv
+
+def breaking(table, *arguments):
+    pieces = whole(table, *arguments)
+    yield next(pieces) + next(pieces)
+    if table.name == "agreements":
+        raise RuntimeError("The database went away.")
+    yield from pieces
+
+tables.table_csv = breaking
+"""
+
+
+@pytest.fixture
+def breaking_server(tmp_path):
+    """The port of the production server over the database of the tests."""
+    (tmp_path / "breaking.py").write_text(BROKEN)
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{name}"
+    else:
+        url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+    root = str(Path(__file__).parents[1])
+    environment = os.environ | {"DATABASE_URL": url, "PYTHONPATH": f"{tmp_path}:{root}"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "breaking", "--bind", f"127.0.0.1:{port}"]
+    server = subprocess.Popen(
+        [*command, "--threads", "4", "--log-level", "critical"],
+        cwd=root,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            break
+        time.sleep(0.05)
+    yield port
+    server.terminate()
+    server.wait()
+
+
+def test_a_table_that_breaks_off_does_not_look_whole(breaking_server):
+    def asked(path, **headers):
+        server = http.client.HTTPConnection("127.0.0.1", breaking_server, timeout=20)
+        with contextlib.closing(server):
+            server.request("GET", path, headers=headers)
+            response = server.getresponse()
+            with response:
+                return response.headers, response.read()
+
+    # HTTP/1.1: the last chunk never comes, and every client reports it.
+    for headers in ({}, {"Accept-Encoding": "gzip"}):
+        with pytest.raises(http.client.IncompleteRead) as broken:
+            asked("/agreements.csv", **headers)
+        assert broken.value.partial
+    # HTTP/1.0, as old proxies speak it, has no last chunk: the number of rows tells.
+    with socket.create_connection(("127.0.0.1", breaking_server), timeout=20) as plain:
+        plain.sendall(b"GET /agreements.csv HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+        head, _, body = b"".join(iter(lambda: plain.recv(65536), b"")).partition(b"\r\n\r\n")
+    total = int(re.search(rb"X-Total-Rows: (\d+)", head)[1])
+    rows = list(csv.reader(io.StringIO(body.decode(), newline="")))[1:]
+    assert 0 < len(rows) < total == 151
+    # The place is free again, and a table that is whole says so.
+    for _ in range(2 * tables.AT_ONCE):
+        with pytest.raises(http.client.IncompleteRead):
+            asked("/agreements.csv")
+    headers, body = asked("/areas.csv")
+    rows = list(csv.reader(io.StringIO(body.decode(), newline="")))[1:]
+    assert len(rows) == int(headers["X-Total-Rows"])
+
+
+def test_too_many_downloads_at_once_are_asked_to_come_again(client):
+    under_way = [client.get("/sources.csv") for _ in range(tables.AT_ONCE)]
+    assert {response.status_code for response in under_way} == {200}
+    for path in ("/agreements.csv", "/agreements.xlsx"):
+        response = client.get(path)
+        assert response.status_code == 503
+        assert response["Retry-After"] == str(tables.RETRY_AFTER)
+        assert response["Access-Control-Allow-Origin"] == "*"
+        assert client.head(path).status_code == 200
+    assert client.get("/agreements/").status_code == 200
+    # Read to the end, or thrown away unread: each leaves its place.
+    b"".join(under_way.pop())
+    assert client.get("/agreements.csv").status_code == 200
+    response = None
+    under_way.clear()
+    gc.collect()
+    again = [client.get("/sources.csv") for _ in range(tables.AT_ONCE)]
+    assert {response.status_code for response in again} == {200}

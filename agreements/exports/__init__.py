@@ -24,6 +24,7 @@ from .records import (
     told_record,
 )
 from .tables import COLUMNS, TABLES, Column, Table
+from .workbook import WORKBOOK_LIMIT, workbook
 
 __all__ = [
     "CHILDREN",
@@ -38,6 +39,7 @@ __all__ = [
     "STAFF",
     "TABLES",
     "WITHHELD",
+    "WORKBOOK_LIMIT",
     "Column",
     "Difference",
     "RegisterChanged",
@@ -60,4 +62,5 @@ __all__ = [
     "table_rows",
     "told_record",
     "unguard",
+    "workbook",
 ]

@@ -27,7 +27,7 @@ from ..models import (
     Relation,
     Source,
 )
-from ..querysets import batched, in_code_order, taking_part_on
+from ..querysets import Among, batched, in_code_order, taking_part_on
 from ..status import status_on
 from .cells import csv_pieces, joined
 from .records import NATURAL_KEY, SPELLED, in_term_order, plain
@@ -95,7 +95,7 @@ def _few(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _register(ids: Sequence[int]) -> QuerySet:
-    return Agreement.objects.register().filter(pk__in=ids).order_by()
+    return Agreement.objects.register().filter(Among("pk", ids)).order_by()
 
 
 def _named(agreements: Sequence[int]) -> Any:
@@ -107,7 +107,7 @@ def _owned(noun: type[models.Model], agreements: Sequence[int]) -> QuerySet:
     relations to records that the public may not see."""
     # The default order would first sort by the agreement.
     ordering = [each for each in noun._meta.ordering or () if each != "agreement"]
-    found = noun._default_manager.filter(agreement__in=agreements).order_by(*ordering)
+    found = noun._default_manager.filter(Among("agreement", agreements)).order_by(*ordering)
     if noun is Relation:
         found = found.filter(Q(target=None) | Q(target__in=Agreement.objects.register()))
     return found
@@ -126,7 +126,7 @@ def _listed(noun: type[models.Model], name: str, ids: Sequence[int]) -> dict[int
     name, code."""
     field: Any = noun._meta.get_field(name)
     owner, word = field.m2m_field_name(), field.m2m_reverse_field_name()
-    links = field.remote_field.through._default_manager.filter(**{f"{owner}__in": ids})
+    links = field.remote_field.through._default_manager.filter(Among(owner, ids))
     columns = (f"{word}__{column}" for column in ("position", "name", "code"))
     # Sorted here: databases differ in the order of names.
     return _grouped(sorted(links.values_list(owner, *columns), key=itemgetter(1, 2)))

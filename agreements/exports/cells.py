@@ -9,7 +9,7 @@ from typing import Any
 LIST_SEPARATOR = " | "
 #: Begins every file: Excel takes a CSV without it for another encoding.
 BYTE_ORDER_MARK = "\ufeff"
-_FORMULA = frozenset("=+-@\t\r'")
+FORMULA = frozenset("=+-@\t\r'")
 
 
 def guard(value: Any) -> str:
@@ -18,7 +18,7 @@ def guard(value: Any) -> str:
     A text that begins with an apostrophe gets one too, so that ``unguard`` is exact.
     """
     text = str(value)
-    return "'" + text if text[:1] in _FORMULA else text
+    return "'" + text if text[:1] in FORMULA else text
 
 
 def unguard(text: str) -> str:
@@ -29,6 +29,11 @@ def unguard(text: str) -> str:
 def joined(values: Iterable[str]) -> str:
     """A list as the text of one cell. In a value, a bar or a backslash gets a backslash before
     it, so that ``parted`` is exact."""
+    values = list(values)
+    text = LIST_SEPARATOR.join(values)
+    # Looked for in the whole first: hardly any value has one.
+    if "\\" not in text and text.count("|") < max(len(values), 1):
+        return text
     return LIST_SEPARATOR.join(re.sub(r"([\\|])", r"\\\1", value) for value in values)
 
 

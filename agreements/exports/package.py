@@ -9,6 +9,7 @@ import datetime
 import hashlib
 import json
 import tempfile
+import textwrap
 import zipfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,20 @@ from .tables import TABLES, Column, Table
 #: Stands in every package; a new number for every change an importer must know.
 PACKAGE_FORMAT = "moctracker package 1"
 PARTIAL_DATE = r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?"
+#: What to know before counting anything.
+COUNTING_RULES = (
+    "One row of agreements is one instrument; an amendment or a renewal that is an instrument of "
+    "its own is a row of its own. Count agreements by id, and agencies by key, never by a name.",
+    "An agency that takes part in an agreement twice has one row in participations. To count who "
+    "stood in an agreement on a day, heed joined_on and left_on.",
+    "The status is worked out for status_day, from the dates as stated.",
+    "Coverage is what provisions state. A provision with the commitment excluded is not coverage, "
+    "and one that is intended is not in operation. A provision without products says nothing "
+    "about which.",
+    "A record whose detail_level is list_entry is known from a list only: that it has no "
+    "provisions says nothing about the instrument.",
+    "A figure in outcomes is expected, not achieved, until reported.",
+)
 TITLE = "Register of international cooperation between health-product regulators"
 _FRICTIONLESS = {
     "number": "integer",
@@ -276,6 +291,7 @@ def _readme(written: dict[str, _Written], day: datetime.date, base_url: str) -> 
         f"  {name + '.csv':<22}{written[f'{name}.csv'].rows:>9,} rows  {table.meaning}"
         for name, table in TABLES.items()
     )
+    rules = "\n".join(textwrap.fill(rule, 99) for rule in COUNTING_RULES)
     return f"""{TITLE}
 Data package of {day.isoformat()}, from {base_url}/
 
@@ -297,15 +313,7 @@ The column "agreement" of a table is the "id" of the table agreements. The colum
 "number" of a row of the table sources that has the same agreement.
 
 COUNTING RULES
-One row of agreements is one instrument; an amendment or a renewal that is an instrument of its
-own is a row of its own. Count agreements by "id", and agencies by "key", never by a name.
-An agency that takes part in an agreement twice has one row in participations.
-To count who stood in an agreement on a day, heed joined_on and left_on.
-"status" is worked out for {day.isoformat()} from the dates as stated.
-Coverage is what provisions state. A provision with the commitment "excluded" is not coverage, and
-one that is "intended" is not in operation. A provision without products says nothing about which.
-A record whose detail_level is list_entry is known from a list only: that it has no provisions
-says nothing about the instrument. A figure in outcomes is expected, not achieved, until reported.
+{rules}
 
 LICENCE
 No licence for the data has been settled yet. Until it is, nothing here grants rights beyond what

@@ -16,7 +16,7 @@ from ..coverage import Stage
 from ..dates import PartialDateField
 from ..models import Agency, Agreement, CooperationArea, ProductCategory
 from ..status import Status
-from .cells import guard, joined, parted, unguard
+from .cells import FORMULA, guard, joined, parted, unguard
 from .records import CHILDREN, NATURAL_KEY, PUBLIC
 
 
@@ -117,15 +117,17 @@ class Table:
         return tuple(column for column in self.columns if not column.derived)
 
     @cached_property
-    def _numeric(self) -> tuple[bool, ...]:
-        return tuple(column.numeric for column in self.columns)
+    def _numbers(self) -> list[int]:
+        """Where its columns of numbers stand."""
+        return [place for place, column in enumerate(self.columns) if column.numeric]
 
     def cells(self, row: Sequence[str]) -> list[str]:
         """A row of plain text as the cells of a CSV."""
-        return [
-            text if numeric else guard(text)
-            for text, numeric in zip(row, self._numeric, strict=True)
-        ]
+        # As ``guard`` has it: a call for each cell would cost more than the rest of the writing.
+        cells = ["'" + text if text[:1] in FORMULA else text for text in row]
+        for number in self._numbers:
+            cells[number] = row[number]
+        return cells
 
 
 # --- Descriptions -------------------------------------------------------------------------------
