@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from .. import facets
+from ..exports import TABLES
 from ..models import Agreement
 from ..status import Status
 from .parts import ruled, vocabulary
@@ -38,7 +39,15 @@ def about(request: HttpRequest) -> HttpResponse:
 @require_safe
 def data(request: HttpRequest) -> HttpResponse:
     """What can be taken away, and how."""
-    return render(request, "agreements/data.html", {"total": Agreement.objects.register().count()})
+    context = {
+        "total": Agreement.objects.register().count(),
+        "tables": [
+            (reverse(f"{name.replace('_', '-')}-csv"), table)
+            for name, table in TABLES.items()
+            if name != "agreements"
+        ],
+    }
+    return render(request, "agreements/data.html", context)
 
 
 @require_safe
