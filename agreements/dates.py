@@ -102,6 +102,10 @@ class PartialDate:
 
     def __str__(self) -> str:
         """The printed form: ``20 April 2026``, ``May 2024``, ``2010``."""
+        return self._printed
+
+    @cached_property
+    def _printed(self) -> str:
         words = [str(self.day)] if self.day else []
         if self.month:
             words.append(f"{self:month}")

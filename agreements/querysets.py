@@ -101,7 +101,12 @@ class Among(models.Func):
     output_field = models.BooleanField()
 
     def __init__(self, column: str, ids: Iterable[int], **options: Any) -> None:
-        super().__init__(F(column), Value(f"[{','.join(map(str, ids))}]"), **options)
+        super().__init__(F(column), Value(self.text(ids)), **options)
+
+    @staticmethod
+    def text(ids: Iterable[int]) -> str:
+        """The parameter."""
+        return f"[{','.join(map(str, ids))}]"
 
     def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> Any:
         return self.as_sql(

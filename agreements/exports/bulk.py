@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q, QuerySet
 
 from ..coverage import Stage, by_stage
@@ -113,11 +113,11 @@ def _owned(noun: type[models.Model], agreements: Sequence[int]) -> QuerySet:
     return found
 
 
-def _grouped(pairs: Iterable[Sequence[Any]]) -> dict[int, list[Any]]:
-    """What follows the first of each row, by that first."""
+def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    """The rows by what stands first in each."""
     groups: dict[int, list[Any]] = defaultdict(list)
-    for owner, *values in pairs:
-        groups[owner].append(values)
+    for row in rows:
+        groups[row[0]].append(row)
     return groups
 
 
@@ -163,7 +163,7 @@ class _Reader:
         for pk, owned_by, *values in rows:
             values = list(map(plain, values))
             for i, words in lists:
-                values.insert(i, [code for _, _, code in words.get(pk, ())])
+                values.insert(i, [code for *_, code in words.get(pk, ())])
             yield owned_by, [text(value) for text, value in zip(self.texts, values, strict=True)]
 
 
@@ -176,7 +176,7 @@ class _OfAgreements(_Reader):
         if len(slugs) < len(ids):
             raise RegisterChanged
         rows = _grouped(self.told(_owned(self.table.noun, ids), "agreement"))
-        return [[slugs[pk], *row] for pk in ids for (row,) in rows.get(pk, ())]
+        return [[slugs[pk], *row] for pk in ids for _, row in rows.get(pk, ())]
 
 
 class _OfAgencies(_Reader):
@@ -191,7 +191,7 @@ class _OfAgencies(_Reader):
         return [
             [keys[pk], *row]
             for pk in ids
-            for row in sorted((row for (row,) in rows.get(pk, ())), key=spelled)
+            for row in sorted((row for _, row in rows.get(pk, ())), key=spelled)
         ]
 
 
@@ -204,6 +204,12 @@ class _Dated(NamedTuple):
     kind: str
     date: PartialDate | None
     until: PartialDate | None
+
+    @classmethod
+    def stored(cls, kind: str, date: str | None, until: str | None) -> "_Dated":
+        """From what the columns hold."""
+        parse = PartialDate.parse
+        return cls(kind, parse(date) if date else None, parse(until) if until else None)
 
 
 class _Provided(NamedTuple):
@@ -224,6 +230,23 @@ def _covered(stage: Stage, provided: tuple[_Provided, ...]) -> str:
     return next(str(cell) for cell in by_stage(provided) if cell.stage == stage)
 
 
+class _Stored:
+    """Rows that belong to agreements, as the database holds them: numbers, codes and text, which
+    need no conversion. The question is put into SQL once, and asked again with other ids."""
+
+    def __init__(self, owned: QuerySet, *columns: str) -> None:
+        self.sql, self.parameters = owned.values_list("agreement", *columns).query.sql_with_params()
+        self.place = self.parameters.index(Among.text(()))
+
+    def __call__(self, ids: Sequence[int]) -> dict[int, list[Any]]:
+        """The rows of these agreements, by agreement."""
+        parameters = list(self.parameters)
+        parameters[self.place] = Among.text(ids)
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, parameters)
+            return _grouped(cursor.fetchall())
+
+
 #: Stands in the place of a slug in an address.
 _SLUG = "0"
 
@@ -232,8 +255,33 @@ class _Flat:
     """Reads agreements as the columns of the flat table."""
 
     #: The columns that stand in the agreement itself, by the field.
-    OWN = {c.name: c.field for c in AGREEMENTS.columns if c.field and not c.listed}
-    BOUNDS = ("signed_on_earliest", "signed_on_latest")
+    OWN = {
+        column.name: column.field
+        for column in AGREEMENTS.columns
+        if column.field and not column.listed and column.field != "signed_on"
+    }
+    #: What is read of the agreement besides.
+    APART = ("signed_on", "signed_on_earliest", "signed_on_latest", "updated_at", "slug", "pk")
+    #: The other columns, in the order in which they are worked out.
+    DERIVED = (
+        "signed_on",
+        "signed_on_earliest",
+        "signed_on_latest",
+        "updated_at",
+        "url",
+        "status",
+        "status_day",
+        "status_because",
+        "participants",
+        "participant_jurisdictions",
+        *STAGE_COLUMNS.values(),
+        "cross_cutting_areas",
+        "products",
+        "product_codes",
+        "relations",
+        "sources",
+        "former_slugs",
+    )
 
     def __init__(self, day: datetime.date, base_url: str) -> None:
         self.day = day
@@ -247,78 +295,83 @@ class _Flat:
             pk: (name, Stage(stage) if stage else None)
             for pk, name, stage in CooperationArea.objects.values_list("pk", "name", "stage")
         }
-        self.arranged = itemgetter(*AGREEMENTS.header)
+        places = {name: place for place, name in enumerate((*self.OWN, *self.DERIVED))}
+        self.arranged = itemgetter(*(places[name] for name in AGREEMENTS.header))
+        taking_part = _owned(Participation, ()).filter(taking_part_on(day))
+        self.participations = _Stored(taking_part, "agency")
+        self.provisions = _Stored(_owned(Provision, ()), "area", "depth", "commitment")
+        self.milestones = _Stored(_owned(Milestone, ()), "kind", "date", "until")
+        self.relations = _Stored(_owned(Relation, ()), "kind", "target__slug", "target_title")
+        self.sources = _Stored(_owned(Source, ()), "url", "publisher", "title")
+        self.former_slugs = _Stored(_owned(FormerSlug, ()), "slug")
 
     def read(self, ids: Sequence[int]) -> list[Row]:
         """The rows of these agreements, in their order."""
-        columns = ("signed_on", "updated_at", *self.BOUNDS, *self.OWN.values())
-        agreements = {pk: values for pk, *values in _register(ids).values_list("pk", *columns)}
+        # A tuple for each row, its parts in the order of DERIVED: anything else costs as much
+        # again as all the rest.
+        found = _register(ids).values_list(*self.OWN.values(), *self.APART)
+        agreements = {row[-1]: row for row in found}
         if len(agreements) < len(ids):
             raise RegisterChanged
-
-        def of(noun: type[models.Model], *columns: str) -> dict[int, list[Any]]:
-            return _grouped(_owned(noun, ids).values_list("agreement", *columns))
-
-        taking_part = _owned(Participation, ids).filter(taking_part_on(self.day))
-        participants = _grouped(taking_part.values_list("agreement", "agency"))
-        products = _listed(Agreement, "products", ids)
-        provisions = of(Provision, "area", "depth", "commitment")
-        milestones = of(Milestone, "kind", "date", "until")
-        relations = of(Relation, "kind", "target__slug", "target_title")
-        sources = of(Source, "url", "publisher", "title")
-        former = of(FormerSlug, "slug")
+        own, apart = slice(0, len(self.OWN)), slice(len(self.OWN), -1)
+        milestones, participations = self.milestones(ids), self.participations(ids)
+        provisions, products = self.provisions(ids), _listed(Agreement, "products", ids)
+        relations, sources = self.relations(ids), self.sources(ids)
+        former_slugs = self.former_slugs(ids)
         rows = []
         for pk in ids:
-            signed_on, updated_at, earliest, latest, *own = agreements[pk]
-            ruling = status_on(
-                self.day, signed_on, [_Dated(*values) for values in milestones.get(pk, ())]
+            agreement = agreements[pk]
+            scope = products.get(pk, ())
+            row = (
+                *agreement[own],
+                *self._apart(*agreement[apart]),
+                *self._status(agreement[apart][0], milestones.get(pk, ())),
+                *self._participants(participations.get(pk, ())),
+                *self._coverage(provisions.get(pk, ())),
+                joined([name for _, _, name, _ in scope]),
+                joined([code for *_, code in scope]),
+                joined([f"{kind}: {slug or t}" for _, kind, slug, t in relations.get(pk, ())]),
+                joined([url or f"{p}: {title}" for _, url, p, title in sources.get(pk, ())]),
+                joined(sorted([slug for _, slug in former_slugs.get(pk, ())])),
             )
-            row = dict(zip(self.OWN, own, strict=True))
-            row |= self._participants(participants.get(pk, ()))
-            row |= self._coverage(provisions.get(pk, ()))
-            row |= {
-                "signed_on": signed_on.iso if signed_on else "",
-                "signed_on_earliest": earliest.isoformat() if earliest else "",
-                "signed_on_latest": latest.isoformat() if latest else "",
-                "status": ruling.status.value,
-                "status_day": self.day.isoformat(),
-                "status_because": ruling.because,
-                "products": joined(name for _, name, _ in products.get(pk, ())),
-                "product_codes": joined(code for _, _, code in products.get(pk, ())),
-                "relations": joined(
-                    f"{kind}: {slug or title}" for kind, slug, title in relations.get(pk, ())
-                ),
-                "sources": joined(
-                    url or f"{publisher}: {title}" for url, publisher, title in sources.get(pk, ())
-                ),
-                "url": self.before + row["id"] + self.after,
-                "updated_at": updated_at.isoformat(timespec="seconds"),
-                "former_slugs": joined(sorted(slug for (slug,) in former.get(pk, ()))),
-            }
             rows.append(list(self.arranged(row)))
         return rows
 
-    def _participants(self, found: Iterable[Sequence[int]]) -> dict[str, str]:
-        agencies = [self.agencies[agency] for (agency,) in found]
-        jurisdictions = dict.fromkeys(jurisdiction for _, jurisdiction in agencies)
-        return {
-            "participants": joined(name for name, _ in agencies),
-            "participant_jurisdictions": joined(filter(None, jurisdictions)),
-        }
+    def _apart(
+        self,
+        signed_on: PartialDate | None,
+        earliest: datetime.date | None,
+        latest: datetime.date | None,
+        updated_at: datetime.datetime,
+        slug: str,
+    ) -> tuple[str, ...]:
+        return (
+            signed_on.iso if signed_on else "",
+            earliest.isoformat() if earliest else "",
+            latest.isoformat() if latest else "",
+            updated_at.isoformat(timespec="seconds"),
+            self.before + slug + self.after,
+        )
 
-    def _coverage(self, found: Iterable[Sequence[Any]]) -> dict[str, str]:
-        staged: dict[Stage, list[_Provided]] = defaultdict(list)
+    def _status(self, signed_on: PartialDate | None, found: Iterable[Any]) -> tuple[str, ...]:
+        dated = [_Dated.stored(*stored) for _, *stored in found]
+        ruling = status_on(self.day, signed_on, dated)
+        return ruling.status.value, self.day.isoformat(), ruling.because
+
+    def _participants(self, found: Iterable[Any]) -> tuple[str, str]:
+        agencies = [self.agencies[agency] for _, agency in found]
+        jurisdictions = dict.fromkeys([jurisdiction for _, jurisdiction in agencies])
+        return joined([name for name, _ in agencies]), joined(filter(None, jurisdictions))
+
+    def _coverage(self, found: Iterable[Any]) -> Iterator[str]:
+        staged: dict[Stage, list[_Provided]] = {}
         across: dict[str, None] = {}
-        for area, depth, commitment in found:
+        for _, area, depth, commitment in found:
             name, stage = self.areas[area]
             if stage:
-                staged[stage].append(_Provided(stage, depth, commitment))
+                staged.setdefault(stage, []).append(_Provided(stage, depth, commitment))
             else:
                 across[name] = None
-        return {
-            **{
-                column: _covered(stage, tuple(staged[stage])) if stage in staged else ""
-                for stage, column in STAGE_COLUMNS.items()
-            },
-            "cross_cutting_areas": joined(across),
-        }
+        for stage in STAGE_COLUMNS:
+            yield _covered(stage, tuple(staged[stage])) if stage in staged else ""
+        yield joined(across)

@@ -30,9 +30,11 @@ def joined(values: Iterable[str]) -> str:
     """A list as the text of one cell. In a value, a bar or a backslash gets a backslash before
     it, so that ``parted`` is exact."""
     values = list(values)
+    if not values:
+        return ""
     text = LIST_SEPARATOR.join(values)
     # Looked for in the whole first: hardly any value has one.
-    if "\\" not in text and text.count("|") < max(len(values), 1):
+    if "\\" not in text and text.count("|") < len(values):
         return text
     return LIST_SEPARATOR.join(re.sub(r"([\\|])", r"\\\1", value) for value in values)
 
