@@ -1,7 +1,10 @@
 """The CSV against its limit: the same columns by one query, a bare cursor and ``csv.writer``."""
 
 import csv
+import datetime
 import os
+import statistics
+import threading
 import time
 
 from django.db import connection
@@ -105,11 +108,10 @@ def joined_query():
 
 
 def timed(write):
-    """Seconds that ``write`` took with a file that keeps nothing, and the bytes it wrote."""
+    """Seconds that ``write`` took, with a file that keeps nothing."""
     with open(os.devnull, "w", encoding="utf-8", newline="") as file:
-        start, own = time.perf_counter(), time.process_time()
+        start = time.perf_counter()
         write(file)
-        print("  cpu", time.process_time() - own)
         return time.perf_counter() - start
 
 
@@ -121,22 +123,67 @@ def bare(file):
 
 def ours(file):
     ids = list(Agreement.objects.register().newest_first().values_list("pk", flat=True))
-    import datetime
-
-    for piece in table_csv(
-        TABLES["agreements"], ids, datetime.date(2026, 6, 1), "https://example.org"
-    ):
-        file.write(piece)
+    day, base = datetime.date(2026, 6, 1), "https://example.org"
+    file.writelines(table_csv(TABLES["agreements"], ids, day, base))
 
 
 def measure_in_process(size, repeats=3):
-    """The limit and the flat table, one after the other, several times; the best of each."""
-    found = {"bare cursor": [], "agreements.csv": []}
+    """Rows a second of the limit and of the flat table, asked in turn; the best of each."""
+    found = {bare: [], ours: []}
     for _ in range(repeats):
-        found["bare cursor"].append(timed(bare))
-        found["agreements.csv"].append(timed(ours))
-    best = {name: min(seconds) for name, seconds in found.items()}
-    for name, seconds in best.items():
-        print(f"{name + ', in process':<36}{size / seconds:>12,.0f} rows a second")
-    print(f"{'ratio':<36}{best['bare cursor'] / best['agreements.csv']:>12.2f}")
-    return best["bare cursor"]
+        for write, seconds in found.items():
+            seconds.append(timed(write))
+    limit, reached = (size / min(seconds) for seconds in found.values())
+    print(f"bare cursor and csv.writer, in process: {limit:,.0f} rows a second")
+    print(f"agreements.csv, in process: {reached:,.0f} rows a second, {reached / limit:.2f} of it")
+    return limit
+
+
+def measure_served(get, memory, pid, port, size, limit):
+    """The same over HTTP; then the pages while so many full exports are under way."""
+    # The first answer builds the bitmaps, and the pages have been asked before.
+    get(port, "/agreements/")
+    before = memory(pid)
+    status, first, total, sent, _ = get(port, "/agreements.csv")
+    assert status == 200
+    print(
+        f"agreements.csv, served: {size / total:,.0f} rows a second, {size / total / limit:.2f} of "
+        f"the limit, first byte after {first * 1000:.0f} ms, {sent / 2**20:.1f} MiB, "
+        f"server memory {before:.1f} -> {memory(pid):.1f} MiB"
+    )
+    pages_alone = _pages(get, port, lambda: False)
+    statuses = []
+    exports = [
+        threading.Thread(target=lambda: statuses.append(get(port, "/agreements.csv")[0]))
+        for _ in range(EXPORTS)
+    ]
+    start = time.perf_counter()
+    for export in exports:
+        export.start()
+    time.sleep(0.2)
+    pages_beside = _pages(get, port, lambda: any(export.is_alive() for export in exports))
+    for export in exports:
+        export.join()
+    print(
+        f"{EXPORTS} exports at once: {statuses.count(200)} whole in "
+        f"{time.perf_counter() - start:.0f} s, server memory {memory(pid):.1f} MiB"
+    )
+    for page, alone in pages_alone.items():
+        beside = pages_beside[page]
+        print(
+            f"{page:<28}alone {statistics.median(alone) * 1000:>6.0f} ms, beside them "
+            f"{statistics.median(beside) * 1000:>6.0f} ms, slowest {max(beside) * 1000:>6.0f} ms"
+        )
+
+
+def _pages(get, port, going_on):
+    """Seconds that each page takes, ten times and on while something is going on."""
+    taken = {page: [] for page in PAGES}
+    for page in PAGES:
+        get(port, page)
+    while len(taken[PAGES[0]]) < 10 or (going_on() and len(taken[PAGES[0]]) < 40):
+        for page, seconds in taken.items():
+            status, _, total, _, _ = get(port, page)
+            assert status == 200, page
+            seconds.append(total)
+    return taken
