@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from . import search
-from .exports import as_snapshot, record
+from .exports import as_snapshot, recorded
 from .models import (
     Agency,
     Agreement,
@@ -29,64 +30,95 @@ MAX_INDEX_BYTES = 500_000
 
 
 def record_change(
-    agreement_ids: Iterable[int], *, reason: str, user: Any = None, name: str = ""
+    agreement_ids: Iterable[int],
+    *,
+    reason: str,
+    user: Any = None,
+    name: str = "",
+    moved: bool = False,
 ) -> int:
     """Re-index these agreements and append one revision to each that really changed.
 
-    ``user`` made the change, or ``name`` did (a command). Returns the number of revisions. Call
-    it inside the transaction of the change.
+    ``user`` made the change, or ``name`` did (a command). Whoever only ``moved`` a record from
+    one publication state to another does not become its last editor. Returns the number of
+    revisions. Call it inside the transaction of the change.
     """
     made = 0
     ids = list(agreement_ids)
     for start in range(0, len(ids), 500):
-        made += _record_chunk(ids[start : start + 500], reason, user, name)
+        made += _record_chunk(ids[start : start + 500], reason, user, name, moved)
     return made
 
 
-def _record_chunk(ids: list[int], reason: str, user: Any, name: str) -> int:
-    agreements = Agreement.objects.filter(pk__in=ids).with_related()
-    written = [Written(each.pk, record(each, staff=True)) for each in agreements]
-    return record_written(written, reason=reason, user=user, name=name)
+def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool) -> int:
+    written = [_stored(each) for each in Agreement.objects.filter(pk__in=ids).with_related()]
+    return record_written(written, reason=reason, user=user, name=name, moved=moved)
 
 
 @dataclass(frozen=True)
 class Written:
-    """A record as it stands after a change: ``exports.record`` with its staff fields. One that is
-    ``new`` has no revision yet."""
+    """A record as it stands after a change: ``exports.recorded``. One that is ``new`` has no
+    revision yet. The history of a working copy stands with the record it ``revises``."""
 
     agreement_id: int
     record: dict[str, Any]
     new: bool = False
+    revises_id: int | None = None
+
+    @property
+    def history(self) -> tuple[int, bool]:
+        """The record with which its revisions stand, and whether they are a working copy's."""
+        return self.revises_id or self.agreement_id, self.revises_id is not None
+
+
+def _stored(agreement: Agreement) -> Written:
+    return Written(agreement.pk, recorded(agreement), revises_id=agreement.revises_id)
 
 
 def record_written(
-    written: Sequence[Written], *, reason: str, user: Any = None, name: str = ""
+    written: Sequence[Written],
+    *,
+    reason: str,
+    user: Any = None,
+    name: str = "",
+    moved: bool = False,
 ) -> int:
     """``record_change`` for a caller who knows how a few hundred records stand now."""
     _index(written)
-    known = [each.agreement_id for each in written if not each.new]
+    known = [each.history[0] for each in written if not each.new]
     # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
-    newest = dict(
-        Revision.objects.filter(agreement__in=known)
+    newest = {
+        (record, of_working_copy): text
+        for record, of_working_copy, text in Revision.objects.filter(agreement__in=known)
         .order_by("pk")
-        .values_list("agreement", "snapshot")
-    )
+        .values_list("agreement", "of_working_copy", "snapshot")
+    }
     made_by_name = user.get_username() if user else name
-    revisions = [
-        Revision(
-            agreement_id=each.agreement_id,
-            made_by=user,
-            made_by_name=made_by_name,
-            reason=reason,
-            snapshot=text,
+    changed, revisions = [], []
+    for each in written:
+        record, of_working_copy = each.history
+        text = as_snapshot(each.record)
+        if newest.get(each.history) == text:
+            continue
+        changed.append(each)
+        revisions.append(
+            Revision(
+                agreement_id=record,
+                of_working_copy=of_working_copy,
+                made_by=user,
+                made_by_name=made_by_name,
+                reason=reason,
+                snapshot=text,
+            )
         )
-        for each in written
-        if newest.get(each.agreement_id) != (text := as_snapshot(each.record))
-    ]
     Revision.objects.bulk_create(revisions)
+    marks: dict[str, Any] = {"lock_version": F("lock_version") + 1}
+    if not moved:
+        marks["last_edited_by"] = user
+    Agreement.objects.filter(pk__in=[each.agreement_id for each in changed]).update(**marks)
     # What has just been made says itself when it last changed.
-    changed = {revision.agreement_id for revision in revisions}.intersection(known)
-    Agreement.objects.filter(pk__in=changed).update(updated_at=timezone.now())
+    older = [each.agreement_id for each in changed if not each.new]
+    Agreement.objects.filter(pk__in=older).update(updated_at=timezone.now())
     return len(revisions)
 
 
@@ -112,7 +144,7 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
 def reindex(agreements: list[Agreement]) -> None:
     """Write the search terms of these agreements, which come ``with_related()``, and begin a new
     edition of the register."""
-    _index([Written(each.pk, record(each, staff=True)) for each in agreements])
+    _index([_stored(each) for each in agreements])
 
 
 def _index(written: Sequence[Written]) -> None:
@@ -152,7 +184,8 @@ class _Words:
         ).signed_in
         texts = [
             *title,
-            InstrumentType(of["instrument_type"]).label,
+            # A draft may be without.
+            dict(InstrumentType.choices).get(of["instrument_type"], ""),
             of["instrument_title"],
             of["summary"],
             of["areas_stated"],

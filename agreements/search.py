@@ -34,6 +34,8 @@ def _fold(text: str) -> str:
     """One form for what a reader takes to be the same: width, case, accents, apostrophes."""
     text = _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", text).casefold())
     text = re.sub(r"'s\b|'", "", text)
+    if text.isascii():
+        return text
     # Combining marks of alphabets are accents; Kana voicing marks and Hangul letters are not.
     kept = (
         character
@@ -54,6 +56,8 @@ def _words(text: str) -> Iterator[str]:
             yield run[start:]
 
 
+# Most words of a text have stood in another one, and a stem costs a hundred times a look.
+@lru_cache(maxsize=65_536)
 def _word_term(word: str) -> str:
     if not hasattr(_own, "stemmer"):
         _own.stemmer = snowballstemmer.stemmer("english")

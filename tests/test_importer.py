@@ -6,9 +6,11 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 
+from agreements import exports
 from agreements.exports import guard, register_document, unguard
-from agreements.importer import FORMAT, ImportRefused, import_register, parse
+from agreements.importer import FORMAT, ImportRefused, import_register, parse, restore
 from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agency, Agreement, Relation, Revision
 from tests import make
@@ -262,3 +264,37 @@ def test_the_command_names_the_file_it_could_not_read(tmp_path, content, message
 def test_the_formula_guard_is_undone_exactly(text):
     assert unguard(guard(text)) == text
     assert not guard(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_a_snapshot_restores_its_record_and_goes_into_another_one():
+    agreement = Agreement.objects.with_related().get(slug="hsa-mhlw-moc-2026")
+    before = exports.snapshot(agreement)
+    agreement.sources.first().delete()
+    agreement.provisions.all().delete()
+    Agreement.objects.filter(pk=agreement.pk).update(title="Overwritten", staff_notes="New.")
+    other = Agreement.objects.create(title="Made-up draft", slug="made-up-draft")
+    for target in (agreement, other):
+        with transaction.atomic():
+            restore(Agreement.objects.get(pk=target.pk), json.loads(before))
+        told = json.loads(exports.snapshot(Agreement.objects.with_related().get(pk=target.pk)))
+        wanted = json.loads(before) | {"slug": target.slug, "state": target.state}
+        assert told == wanted | {"former_slugs": told["former_slugs"]}
+
+
+def test_an_older_snapshot_is_restored_as_far_as_it_goes():
+    agreement = Agreement.objects.get(slug="jsepa-2002")
+    data = json.loads(exports.snapshot(agreement))
+    del data["signed_country"], data["evidence"]
+    data["a_field_that_went"] = "x"
+    restore(agreement, data)
+    agreement = Agreement.objects.get(slug="jsepa-2002")
+    assert (agreement.signed_country.code, agreement.evidence.count()) == ("", 0)
+    assert agreement.provisions.exists() == bool(data["provisions"])
+
+
+def test_a_snapshot_that_refers_to_what_is_gone_is_refused_by_field():
+    agreement = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
+    data = json.loads(exports.snapshot(agreement))
+    data["participations"][0]["agency"] = "made-up-agency"
+    with pytest.raises(ImportRefused, match="participations, row 1, agency: there is no agency"):
+        restore(agreement, data)

@@ -187,6 +187,13 @@ STAFF: dict[type[Model], tuple[str, ...]] = {
 #: Fields that leave the register in no form, and why.
 WITHHELD: dict[type[Model], dict[str, str]] = {
     Agreement: {
+        "revises": "only a working copy has it, and no working copy is public",
+        "lock_version": "keeps two members of staff from overwriting each other",
+        "submission": "keeps a form from being saved twice",
+        "owner": "for staff only",
+        "last_edited_by": "for staff only",
+        "published_by": "for staff only",
+        "unchecked_because": "for staff only",
         "first_published_at": "the register's own history, not the agreement's",
         "created_at": "when a record was typed says nothing about the agreement",
         "updated_at": "differs after an import; the flat table gives it",
@@ -206,6 +213,7 @@ WITHHELD: dict[type[Model], dict[str, str]] = {
     Source: {
         "checked_at": "about the address, not about the fact",
         "check_result": "about the address, not about the fact",
+        "reachable": "about the address, not about the fact",
     },
 }
 
@@ -308,9 +316,18 @@ def as_snapshot(whole: dict[str, Any]) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=1)
 
 
+def recorded(agreement: Agreement) -> dict[str, Any]:
+    """The whole record as a revision keeps it. A working copy goes by the address of the record
+    that it revises."""
+    whole = record(agreement, staff=True)
+    if agreement.revises:
+        whole["slug"] = agreement.revises.slug
+    return whole
+
+
 def snapshot(agreement: Agreement) -> str:
     """The whole record as the JSON text a revision keeps."""
-    return as_snapshot(record(agreement, staff=True))
+    return as_snapshot(recorded(agreement))
 
 
 def vocabularies(agreements: AgreementQuerySet) -> dict[str, Iterable[Any]]:

@@ -176,6 +176,8 @@ _MEANINGS: dict[tuple[str, str], str] = {
     ("cooperationarea", "retired"): "true: no longer chosen. Records that have it keep it.",
     ("productcategory", "retired"): "true: no longer chosen. Records that have it keep it.",
 }
+#: Only a draft may be without.
+_NEVER_EMPTY = {(Agreement, "slug"), (Agreement, "instrument_type")}
 _SOURCE = "Number of one of the agreement's sources, in the table sources."
 _KINDS: tuple[tuple[type[models.Field], str], ...] = (
     (PartialDateField, "partial date"),
@@ -209,7 +211,8 @@ def described(noun: type[Model], name: str, column: str = "") -> Column:
         field=name,
         allowed=allowed,
         listed=model_field.many_to_many is True,
-        required=not (model_field.blank or model_field.null or model_field.many_to_many),
+        required=(noun, name) in _NEVER_EMPTY
+        or not (model_field.blank or model_field.null or model_field.many_to_many),
         refers=refers,
     )
 

@@ -105,11 +105,12 @@ def _decoded(name: str, content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        body = content.removeprefix(b"\xef\xbb\xbf")
         # The position is counted in the bytes the codec was given, without the mark.
-        before = content.removeprefix(b"\xef\xbb\xbf")[: error.start]
+        before = body[: error.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-        guesses = [each for each in ("Shift_JIS", "EUC-KR") if _could_be(content, each)]
+        guesses = [each for each in ("Shift_JIS", "EUC-KR") if _could_be(body, each)]
         other = " or ".join([*guesses, "Latin-1 (Windows)"])
         raise ImportRefused(
             [
@@ -183,6 +184,15 @@ def from_json(document: dict[str, Any], name: str = "") -> Document:
     if reader.faults:
         raise ImportRefused(reader.faults)
     return Document(name, tables)
+
+
+def shape(model: type[Model], item: dict[str, Any], place: str) -> Row:
+    """One record by itself as a row; raises ImportRefused with every fault of shape."""
+    reader = _Shape()
+    row = reader.row(model, item, place)
+    if row is None or reader.faults:
+        raise ImportRefused(reader.faults)
+    return row
 
 
 class _Shape:
@@ -443,9 +453,7 @@ class _Tables:
         missing += [table.owner] if table.owner and table.owner not in header else []
         place = f"{file}, line 1"
         self.faults += [f"{place}: the column “{name}” is given twice." for name in twice]
-        self.faults += [
-            f"{place}: there is no column “{name}” in {table.name}." for name in unknown
-        ]
+        self.faults += [f"{place}: {table.name} has no column “{name}”." for name in unknown]
         self.faults += [f"{place}: the column “{name}” is missing." for name in missing]
         if twice or unknown or missing:
             raise ImportRefused(self.faults)

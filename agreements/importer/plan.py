@@ -218,7 +218,11 @@ class Planner:
             change.lists.append((instance, name, [target for target in targets if target]))
         for name, column in checks.one.items():
             key = data[name]
-            setattr(instance, name, None if key is None else self.reference(row, name, column, key))
+            target = None if key is None else self.reference(row, name, column, key)
+            if key is None and not column.null:
+                self.faults.append(f"{row.at(name)}: This field cannot be blank.")
+            else:
+                setattr(instance, name, target)
         if len(self.faults) > found:
             return
         for name, check in checks.fields.items():
@@ -227,6 +231,9 @@ class Planner:
             except ValidationError as error:
                 self.faults += [f"{row.at(name)}: {message}" for message in error.messages]
                 value = None if name in checks.dates else data[name]
+            if name == NATURAL_KEY.get(row.model) and value == "":
+                # A form makes an address from the title; a file says which record it means.
+                self.faults.append(f"{row.at(name)}: This field cannot be blank.")
             setattr(instance, name, value)
             if name in checks.dates:
                 checks.dates[name].set_companions(instance, value)
@@ -263,7 +270,7 @@ class Planner:
         instance, found = change.instance, len(self.faults)
         kept = self.relations_kept(instance) if instance.pk and "relations" in row.children else []
         stored = _sources_of(instance) if instance.pk else {}
-        copies = {_identity(source): _copy(source) for source in stored.values()}
+        copies = {identity(source): copy_of(source) for source in stored.values()}
         self.build(row, instance, change)
         self.known[Source] = {}
         for name, rows in row.children.items():
@@ -273,7 +280,7 @@ class Planner:
                 child = self.child(each, relation, instance, stored)
                 self.build(each, child, change)
                 if isinstance(child, Source):
-                    _give_copy(child, copies.get(_identity(child)))
+                    give_copy(child, copies.get(identity(child)))
                     self.known[Source].setdefault(child.number, child)
                 built.append(child)
             change.rows[name] = built
@@ -471,18 +478,26 @@ def _sources_of(instance: Any) -> dict[int, Source]:
     return {source.number: source for source in instance.sources.all()}
 
 
-def _identity(source: Source) -> tuple[str, str, str]:
+def identity(source: Source) -> tuple[str, str, str]:
+    """What tells a source from the others, whatever its number."""
     return source.publisher, source.title, source.url
 
 
-def _copy(source: Source) -> tuple[Any, Any, str]:
-    return source.file.name, source.checked_at, source.check_result
+def copy_of(source: Source) -> tuple[Any, ...]:
+    """What a source has beside its own content: the stored copy, and the last check of its
+    address."""
+    return source.file.name, source.checked_at, source.check_result, source.reachable
 
 
-def _give_copy(source: Source, copy: tuple[Any, Any, str] | None) -> None:
+def give_copy(source: Source, copy: tuple[Any, ...] | None) -> None:
     """A stored copy and the last check of an address go with what identifies the source, not with
     its number."""
-    source.file, source.checked_at, source.check_result = copy or ("", None, "")
+    source.file, source.checked_at, source.check_result, source.reachable = copy or (
+        "",
+        None,
+        "",
+        None,
+    )
 
 
 def _node(agreement: Any) -> Any:

@@ -38,10 +38,10 @@ def write(
         _remember(chunk, reason, user, name)
         if progress:
             progress(start + len(chunk), len(changes))
-    reindex_agencies(change.instance.pk for change in tables["agencies"].changed)
-    reindex_terms(
-        change.instance for table in ("areas", "products") for change in tables[table].changed
-    )
+    if renamed := tables["agencies"].changed:
+        reindex_agencies(change.instance.pk for change in renamed)
+    if terms := tables["areas"].changed + tables["products"].changed:
+        reindex_terms([change.instance for change in terms])
 
 
 def _store(instances: Iterable[Any]) -> None:
@@ -124,15 +124,10 @@ def _store_list(field: Any, held: list[tuple[Any, list[Any]]]) -> None:
 def _remember(changes: list[Change], reason: str, user: Any, name: str) -> None:
     """One revision for each, and its search terms."""
     whole = [change for change in changes if not _says_less(change)]
-    record_written(
-        [Written(change.instance.pk, _as_recorded(change), change.new) for change in whole],
-        reason=reason,
-        user=user,
-        name=name,
-    )
+    written = [Written(each.instance.pk, _as_recorded(each), each.new) for each in whole]
+    record_written(written, reason=reason, user=user, name=name)
     others = [change.instance.pk for change in changes if _says_less(change)]
-    if others:
-        record_change(others, reason=reason, user=user, name=name)
+    record_change(others, reason=reason, user=user, name=name)
 
 
 def _says_less(change: Change) -> bool:

@@ -19,7 +19,7 @@ from .participation import (
     SigningAct,
 )
 from .provision import Direction, Outcome, Provision
-from .record import Edition, Revision, SearchDocument
+from .record import Edition, PendingImport, Reminder, Revision, SearchDocument
 from .timeline import Milestone, Relation, RelationKind
 from .vocabulary import CooperationArea, ProductCategory
 
@@ -43,10 +43,12 @@ __all__ = [
     "Outcome",
     "Participation",
     "ParticipationRole",
+    "PendingImport",
     "ProductCategory",
     "Provision",
     "Relation",
     "RelationKind",
+    "Reminder",
     "Revision",
     "SearchDocument",
     "Signatory",

@@ -2,13 +2,16 @@
 
 import datetime
 from functools import cached_property
+from itertools import count
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 
 from ..coverage import Cell, Grid, by_stage, coverage
 from ..dates import PartialDateField
@@ -70,8 +73,9 @@ class Agreement(models.Model):
         max_length=120,
         unique=True,
         validators=[validate_code],
+        blank=True,
         help_text="The page's address: participants, kind and year, for example "
-        "hsa-mhlw-moc-2026. Frozen once published.",
+        "hsa-mhlw-moc-2026. Made from the title if left empty. Frozen once published.",
     )
     title = Line(
         max_length=1000,
@@ -92,7 +96,9 @@ class Agreement(models.Model):
     instrument_type = models.CharField(
         max_length=40,
         choices=InstrumentType.choices,
-        help_text="Our kind, the same word for all records. Its own word for itself goes below.",
+        blank=True,
+        help_text="Needed before it is published. Our kind, the same word for all records. Its "
+        "own word for itself goes below.",
     )
     instrument_title = Line(
         max_length=200,
@@ -197,6 +203,43 @@ class Agreement(models.Model):
         related_name="+",
         help_text="Only for a merged record: the one that now holds its content.",
     )
+    #: The published record of which this is the working copy.
+    revises = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="working_copy",
+    )
+    #: Grows by one with every change, by whatever path. Every form carries it, so that nobody
+    #: overwrites what a colleague saved meanwhile.
+    lock_version = models.PositiveIntegerField(default=0, editable=False)
+    #: The form that made the last change: sent twice, it is saved once.
+    submission = models.CharField(max_length=36, null=True, unique=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who looks after the record and is reminded of its terms.",
+    )
+    last_edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    #: Why it was published without a second check; empty once another person has approved it.
+    unchecked_because = Line(max_length=500, blank=True, editable=False)
     first_published_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -245,10 +288,15 @@ class Agreement(models.Model):
         "sources",
         "former_slugs",
         "merged_into",
+        "revises",
     )
 
     class Meta:
         ordering = [models.F("signed_on_earliest").desc(nulls_last=True), "pk"]
+        permissions = [
+            ("publish_agreement", "Can publish, approve, move and withdraw agreements"),
+            ("import_register", "Can import records from a file"),
+        ]
         indexes = [
             models.Index(fields=["state", "-signed_on_earliest"], name="agreement_newest"),
         ]
@@ -270,7 +318,10 @@ class Agreement(models.Model):
         return self.short_title or self.title
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Remember when it first became public, and every address that it had since then."""
+        """Give it an address, and remember when it first became public and every address that it
+        had since then."""
+        if not self.slug:
+            self.slug = self._free_address()
         if self.public and not self.first_published_at:
             self.first_published_at = timezone.now()
         if self.state == PublicationState.WITHDRAWN and not self.withdrawn_on:
@@ -293,6 +344,8 @@ class Agreement(models.Model):
     def clean_knowing(self, *, address_taken: bool) -> None:
         """What ``clean`` refuses, for a caller who knows whether the slug leads elsewhere."""
         problems = {}
+        if self.public and not self.instrument_type:
+            problems["instrument_type"] = "A published record needs its kind of instrument."
         if address_taken:
             problems["slug"] = "This is the former address of another record."
         if self.state == PublicationState.WITHDRAWN:
@@ -308,6 +361,16 @@ class Agreement(models.Model):
             problems["merged_into"] = "A record cannot be merged into itself."
         if problems:
             raise ValidationError(problems)
+
+    def _free_address(self) -> str:
+        """An address made from the title; from the kind of record if that has no Latin letters."""
+        made = slugify(self.short_title or self.title)[:110].strip("-").replace("_", "-")
+        made = "-".join(filter(None, made.split("-"))) or "agreement"
+        taken = set(
+            Agreement.objects.filter(slug__startswith=made).values_list("slug", flat=True)
+        ) | set(FormerSlug.objects.filter(slug__startswith=made).values_list("slug", flat=True))
+        numbered = (f"{made}-{number}" for number in count(2))
+        return made if made not in taken else next(s for s in numbered if s not in taken)
 
     def _address_left(self) -> str | None:
         """The public address that this save gives up, if it does."""

@@ -47,6 +47,8 @@ class Source(models.Model):
     )
     checked_at = models.DateTimeField("address last checked", null=True, editable=False)
     check_result = models.CharField(max_length=100, blank=True, editable=False)
+    #: Whether the address answered when it was last checked.
+    reachable = models.BooleanField(null=True, editable=False)
 
     class Meta:
         ordering = ["agreement", "number"]

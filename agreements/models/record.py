@@ -11,7 +11,10 @@ from .columns import Line
 
 
 class Revision(models.Model):
-    """The record's export snapshot at one moment. Append-only."""
+    """The record's export snapshot at one moment. Append-only.
+
+    The history of a working copy stands with the record that it revises.
+    """
 
     agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="revisions")
     made_at = models.DateTimeField(auto_now_add=True)
@@ -24,6 +27,8 @@ class Revision(models.Model):
     )
     made_by_name = Line(max_length=200, help_text="Kept when the account is deleted.")
     reason = Line(max_length=500)
+    #: Whether this is a state of the working copy, which the public has not seen.
+    of_working_copy = models.BooleanField(default=False, editable=False)
     # Text, not jsonb: PostgreSQL would reorder the keys.
     snapshot = models.TextField()
 
@@ -79,3 +84,39 @@ class Edition(models.Model):
     def renew(cls) -> None:
         """Begin a new edition, in the transaction of the change that makes it one."""
         cls.objects.update_or_create(pk=1, defaults={"mark": uuid.uuid4().hex})
+
+
+class Reminder(models.Model):
+    """A reminder that was sent: each owner hears of each due date once."""
+
+    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="reminders")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    due_on = models.DateField()
+    sent_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agreement", "owner", "due_on"], name="reminder_sent_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agreement}: {self.due_on:%Y-%m-%d}"
+
+
+class PendingImport(models.Model):
+    """A file that was uploaded to be imported: previewed, and written only when confirmed."""
+
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    uploaded_at = models.DateTimeField(auto_now_add=True)
+    name = Line(max_length=200, help_text="The file's name on the computer it came from.")
+    file = models.FileField(upload_to="imports/")
+    #: The edition that the preview was made against.
+    edition = models.CharField(max_length=32, blank=True)
+    applied_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.uploaded_at:%Y-%m-%d %H:%M}"

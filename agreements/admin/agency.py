@@ -1,0 +1,47 @@
+"""Agencies and all the names they are found by."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from ..history import reindex_agencies
+from ..models import Agency, AgencyName
+from .rows import Rows
+
+
+class AgencyNameRows(Rows):
+    model = AgencyName
+
+
+@admin.register(Agency)
+class AgencyAdmin(admin.ModelAdmin):
+    """An agency and all the names it is found by."""
+
+    list_display = ["name", "acronym", "jurisdiction", "kind", "parent", "agreements"]
+    list_filter = ["kind"]
+    search_fields = ["name", "acronym", "native_name", "key", "names__name"]
+    autocomplete_fields = ["parent"]
+    list_select_related = ["parent"]
+    prepopulated_fields = {"key": ["acronym"]}
+    ordering = ["name", "key"]
+    inlines = [AgencyNameRows]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agency]:
+        return super().get_queryset(request).annotate(agreement_count=Count("participations"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["key"] if obj else []
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
+        return {} if obj else self.prepopulated_fields
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """A renamed agency is found by its new name in all its agreements."""
+        super().save_related(request, form, formsets, change)
+        reindex_agencies([form.instance.pk])
+
+    @admin.display(description="agreements", ordering="agreement_count")
+    def agreements(self, agency: Any) -> int:
+        return agency.agreement_count
