@@ -9,7 +9,7 @@ import datetime
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django import forms
@@ -78,12 +78,12 @@ class PartialDate:
     def _month_length(self) -> int:
         return calendar.monthrange(self.year, self.month or 12)[1]
 
-    @property
+    @cached_property
     def earliest(self) -> datetime.date:
         """The first day this can mean."""
         return datetime.date(self.year, self.month or 1, self.day or 1)
 
-    @property
+    @cached_property
     def latest(self) -> datetime.date:
         """The last day this can mean."""
         return datetime.date(self.year, self.month or 12, self.day or self._month_length())
@@ -93,7 +93,7 @@ class PartialDate:
         """``year``, ``month`` or ``day``."""
         return "day" if self.day else "month" if self.month else "year"
 
-    @property
+    @cached_property
     def iso(self) -> str:
         """The stored form: as much of ISO 8601 as the source states."""
         parts = [f"{self.year:04}"]
@@ -102,6 +102,10 @@ class PartialDate:
 
     def __str__(self) -> str:
         """The printed form: ``20 April 2026``, ``May 2024``, ``2010``."""
+        return self._printed
+
+    @cached_property
+    def _printed(self) -> str:
         words = [str(self.day)] if self.day else []
         if self.month:
             words.append(f"{self:month}")

@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from .coverage import Commitment, Depth, Stage
 from .dates import FIRST_YEAR, LAST_YEAR, PartialDateField, PartialDateFormField
-from .exports import CHILDREN, DERIVED, NATURAL_KEY, PUBLIC
+from .exports import CHILDREN, DERIVED, NATURAL_KEY, PUBLIC, TABLES, WORKBOOK_LIMIT
 from .filters import MAX_SIDES, AgreementFilterSet, MomentField
 from .models import (
     Agreement,
@@ -89,6 +89,7 @@ def document(base_url: str, records_a_page: int, example: Any = None) -> dict[st
             {"name": "agencies", "description": "The bodies that take part."},
             {"name": "areas", "description": "What agreements are about."},
             {"name": "products", "description": "The types of health product."},
+            {"name": "tables", "description": "The register as tables, under the same question."},
         ],
         "paths": dict(_paths(filters, slug, key, example)),
         "components": {"schemas": _schemas()},
@@ -107,11 +108,11 @@ def _paths(
         missing=True,
     )
     for ending, kind, summary in (
-        ("csv", "text/csv", "One row an agreement"),
         ("atom", "application/atom+xml", "What changed last, as a feed"),
         ("ics", "text/calendar", "When terms end and reviews are due, as a calendar"),
     ):
         yield _get(f"/agreements.{ending}", summary, filters, {200: _text(kind)})
+    yield from _tables(filters)
     told = "The record; or, where another record now holds its content, when and why it went."
     record = _json("AgreementRecord", "Tombstone", told=told)
     if example:
@@ -148,6 +149,35 @@ def _paths(
     )
     yield _get("/areas.json", "The cooperation areas", [], {200: _json("Areas")})
     yield _get("/products.json", "The product categories", [], {200: _json("Products")})
+
+
+def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every table as a CSV, and all of them as a workbook."""
+    busy = _text("text/plain") | {
+        "description": "Too many downloads are under way; ask again later.",
+        "headers": {"Retry-After": {"description": "In seconds.", "schema": _number()}},
+    }
+    for table in TABLES.values():
+        rows = _text("text/csv") | {
+            "headers": {"X-Total-Rows": {"description": "How many rows.", "schema": _number()}}
+        }
+        yield _get(
+            f"/{table.name}.csv", table.meaning, filters, {200: rows, 503: busy}, tag="tables"
+        )
+    too_large = _text("text/plain") | {
+        "description": f"More than {WORKBOOK_LIMIT:,} agreements: narrow the list, or take CSV."
+    }
+    yield _get(
+        "/agreements.xlsx",
+        "All tables of the agreements as a workbook",
+        filters,
+        {
+            200: _text("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", {}),
+            413: too_large,
+            503: busy,
+        },
+        tag="tables",
+    )
 
 
 #: CommonMark; one line a point.
@@ -254,8 +284,10 @@ def _get(
     *,
     missing: bool = False,
     moves: bool = False,
+    tag: str = "",
 ) -> tuple[str, dict[str, Any]]:
-    """One address. ``missing`` says that it can be 404, ``moves`` that it can lead elsewhere."""
+    """One address. ``missing`` says that it can be 404, ``moves`` that it can lead elsewhere.
+    Without a ``tag`` it stands under the noun its address begins with."""
     refusal = _problem("Problem") if path.endswith("json") else _text("text/plain")
     told = responses | {
         304: {"description": "Not changed since the answer that had this ETag."},
@@ -267,7 +299,7 @@ def _get(
         place = {"Location": {"schema": _WORDS}}
         told[301] = {"description": "The record has another address now.", "headers": place}
     described = {
-        "tags": [path[1:].replace("/", ".").partition(".")[0]],
+        "tags": [tag or path[1:].replace("/", ".").partition(".")[0]],
         "operationId": re.sub(r"[^a-z]+", "_", path).strip("_"),
         "summary": summary,
         "parameters": parameters,

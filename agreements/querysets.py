@@ -1,7 +1,7 @@
 """The questions we ask of the register, in domain words."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import permutations
@@ -78,7 +78,7 @@ def _of(link: str, side: str) -> Q:
     return Q(**{f"{link}__key": side}) | Q(**{f"{link}__jurisdiction": side})
 
 
-def _on(day: datetime.date) -> Q:
+def taking_part_on(day: datetime.date) -> Q:
     """The SQL twin of ``Participation.takes_part_on``."""
     joined = Q(joined_on_latest__isnull=True) | Q(joined_on_latest__lte=day)
     return joined & (Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day))
@@ -102,6 +102,56 @@ def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
     return Collate(column, binary[connections[queryset.db].vendor])
 
 
+class Among(models.Func):
+    """Whether an id is one of several hundred. They are one parameter, and cost the ORM nothing
+    each."""
+
+    arity = 2
+    output_field = models.BooleanField()
+
+    def __init__(self, column: str, ids: Iterable[int], **options: Any) -> None:
+        super().__init__(F(column), Value(self.text(ids)), **options)
+
+    @staticmethod
+    def text(ids: Iterable[int]) -> str:
+        """The parameter."""
+        return f"[{','.join(map(str, ids))}]"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> Any:
+        return self.as_sql(
+            compiler,
+            connection,
+            template="%(expressions)s))",
+            arg_joiner=" IN (SELECT value FROM json_each(",
+        )
+
+    def as_postgresql(self, compiler: Any, connection: Any, **options: Any) -> Any:
+        return self.as_sql(
+            compiler,
+            connection,
+            template="%(expressions)s, '[]', '{}')::bigint[])",
+            arg_joiner=" = ANY(translate(",
+        )
+
+
+#: How an agreement names an agency: from the agency the relation, and back the column.
+_NAMING = (
+    ("participations", "agency"),
+    ("signatories", "agency"),
+    ("relies_in", "relying"),
+    ("relied_on_in", "reference"),
+)
+#: An agency, and how far what it belongs to is followed.
+_LEVELS = 4
+#: As many ids as both databases take in one question.
+_SEVERAL = 5000
+
+
+def batched(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """The ids, ``size`` at a time."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
 class AgencyQuerySet(models.QuerySet[Any]):
     """Questions about agencies. Every public page starts with ``register()``."""
 
@@ -122,13 +172,8 @@ class AgencyQuerySet(models.QuerySet[Any]):
                     **{column + "__parent" * level: OuterRef("pk")},
                 )
             )
-            for level in range(4)
-            for link, column in (
-                ("participations", "agency"),
-                ("signatories", "agency"),
-                ("relies_in", "relying"),
-                ("relied_on_in", "reference"),
-            )
+            for level in range(_LEVELS)
+            for link, column in _NAMING
         ]
         return self.filter(reduce(or_, named))
 
@@ -154,6 +199,19 @@ class AgencyQuerySet(models.QuerySet[Any]):
             if (told := search.fold("\n".join(own))) and all(word in told for word in words)
         ]
         return self.filter(pk__in=found)
+
+    def named_in(self, agreements: Sequence[int]) -> "AgencyQuerySet":
+        """The agencies that these agreements name, and what they belong to: what ``register`` asks
+        of all agreements."""
+        named: set[int | None] = set()
+        for few in batched(agreements, _SEVERAL):
+            for link, column in _NAMING:
+                rows = self._rows(link).filter(agreement__in=few).order_by()
+                named.update(rows.values_list(column, flat=True).distinct())
+        for _ in range(_LEVELS - 1):
+            belonging = self.model._default_manager.filter(pk__in=named - {None})
+            named.update(belonging.values_list("parent", flat=True))
+        return self.filter(pk__in=named - {None})
 
     def counting_agreements(self) -> "AgencyQuerySet":
         """Annotate ``agreements``: in how many published agreements each takes part."""
@@ -339,7 +397,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
         rows = list(self.order_by("pk").values_list("pk", "slug", "short_title", "title"))
         ids = [row[0] for row in rows]
         members: dict[int, set[int]] = {}
-        taking_part = self._rows("participations").filter(_on(day), agreement__in=ids)
+        taking_part = self._rows("participations").filter(taking_part_on(day), agreement__in=ids)
         for pk, agency in taking_part.order_by().values_list("agreement", "agency"):
             members.setdefault(pk, set()).add(agency)
         scope: dict[int, set[str]] = {}
@@ -388,7 +446,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
 
     def _taking_part(self, day: datetime.date | None) -> models.QuerySet:
         taking_part = self._related("participations")
-        return taking_part if day is None else taking_part.filter(_on(day))
+        return taking_part if day is None else taking_part.filter(taking_part_on(day))
 
     def search(self, text: str) -> "AgreementQuerySet":
         """Agreements that hold every word of ``text``; ``in_title`` where the title does."""

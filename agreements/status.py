@@ -89,6 +89,8 @@ MARKS: dict[str, frozenset[MilestoneKind]] = {
     "superseded": frozenset({_K.SUPERSEDED}),
     "terminated": frozenset({_K.TERMINATED, _K.ABANDONED}),
 }
+#: No kind makes two marks.
+_MARK_OF: dict[str, str] = {kind: mark for mark, kinds in MARKS.items() for kind in kinds}
 #: These count from the last day their date can mean; all others from the first.
 OPENING = MARKS["provisional"] | MARKS["effective"] | MARKS["renewed"] | MARKS["resumed"]
 #: Only these may be recorded without a date; they then count from the signature.
@@ -181,8 +183,9 @@ def status_on(
     past = [(counted, m) for counted, m in told if counted <= day]
     later = [m for counted, m in told if counted > day]
 
-    def last(mark: str) -> tuple[datetime.date, Dated] | None:
-        return next((pair for pair in reversed(past) if pair[1].kind in MARKS[mark]), None)
+    # The last of each mark: a later one takes the place of an earlier.
+    latest = {_MARK_OF[m.kind]: (counted, m) for counted, m in past if m.kind in _MARK_OF}
+    last = latest.get
 
     def stands(closing: str, undone_by: str) -> Dated | None:
         closed, undone = last(closing), last(undone_by)

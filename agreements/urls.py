@@ -3,14 +3,16 @@
 from django.contrib.sitemaps.views import sitemap
 from django.urls import path
 
+from .exports import TABLES
 from .sitemaps import SITEMAPS
-from .views import agencies, agreements, changes, coverage, faces, site
+from .views import agencies, agreements, changes, coverage, faces, site, tables
 from .views.parts import conditional
 
 urlpatterns = [
     path("", site.home, name="home"),
     path("agreements/", agreements.agreement_list, name="agreement-list"),
-    path("agreements.csv", faces.agreement_csv, name="agreement-csv"),
+    path("agreements.csv", tables.table, {"name": "agreements"}, name="agreement-csv"),
+    path("agreements.xlsx", tables.workbook, name="agreement-xlsx"),
     path("agreements.json", faces.agreement_json, name="agreement-json"),
     path("agreements.atom", faces.agreement_atom, name="agreement-atom"),
     path("agreements.ics", faces.agreement_ics, name="agreement-ics"),
@@ -37,6 +39,11 @@ urlpatterns = [
     path("areas.json", faces.area_json, name="area-json"),
     path("products.json", faces.product_json, name="product-json"),
     path("api/openapi.json", faces.openapi_json, name="openapi"),
+    *(
+        path(f"{name}.csv", tables.table, {"name": name}, name=f"{name.replace('_', '-')}-csv")
+        for name in TABLES
+        if name != "agreements"
+    ),
     path("data/", site.data, name="data"),
     path("about/", site.about, name="about"),
     path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),

@@ -2,6 +2,7 @@
 
     make bench                      20,000 agreements on SQLite
     make bench ARGS="--size 100000"
+    make bench ARGS="--csv"         the CSV against its limit, and the pages beside ten exports
     make bench ARGS="--import"      the data package and its importer instead of the pages
     DATABASE_URL=postgres://... make bench    on a database of its own on that server
 
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -177,11 +179,12 @@ def memory(pid):
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def measure(size, repeats):
+@contextmanager
+def served():
+    """The production server: its process and its port."""
     port = free_port()
-    address = f"127.0.0.1:{port}"
     gunicorn = [sys.executable, "-m", "gunicorn", "moctracker.wsgi", "--log-level", "error"]
-    server = subprocess.Popen([*gunicorn, "--bind", address, "--threads", "8"])
+    server = subprocess.Popen([*gunicorn, "--bind", f"127.0.0.1:{port}", "--threads", "16"])
     try:
         for _ in range(100):
             try:
@@ -189,6 +192,14 @@ def measure(size, repeats):
                 break
             except OSError:
                 time.sleep(0.1)
+        yield server.pid, port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def measure(size, repeats):
+    with served() as (_, port):
         print(f"{'page':<24}{'median ms':>10}{'slowest ms':>12}{'bytes':>10}")
         for name, path in PAGES.items():
             path = path.format(last=-(-size // 25))
@@ -201,18 +212,14 @@ def measure(size, repeats):
                 f"{name:<24}{statistics.median(seconds) * 1000:>10.1f}"
                 f"{max(seconds) * 1000:>12.1f}{taken[0][3]:>10,}"
             )
-        before = memory(server.pid)
-        _, first, total, bytes_sent, lines = get(port, "/agreements.csv")
-        rows = lines - 1
-        print(
-            f"CSV: {rows:,} rows, {rows / total:,.0f} rows a second, first byte after "
-            f"{first * 1000:.0f} ms, {bytes_sent / 2**20:.1f} MiB, "
-            f"server memory {before:.0f} -> {memory(server.pid):.0f} MiB"
-        )
-        assert rows == size
-    finally:
-        server.terminate()
-        server.wait()
+
+
+def measure_csv(size):
+    from tests.bench_tables import measure_in_process, measure_served
+
+    limit = measure_in_process(size)
+    with served() as (pid, port):
+        measure_served(get, memory, pid, port, size, limit)
 
 
 class Timed:
@@ -264,6 +271,7 @@ def main():
     parser.add_argument(
         "--import", action="store_true", dest="importing", help="measure package and importer"
     )
+    parser.add_argument("--csv", action="store_true", help="measure the tables and their limit")
     parser.add_argument("--repeats", type=int, default=15, help="requests a page (15)")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moctracker.settings")
@@ -296,6 +304,8 @@ def main():
         )
         if options.importing:
             measure_import(options.size, folder)
+        elif options.csv:
+            measure_csv(options.size)
         else:
             connection.close()
             measure(options.size, options.repeats)

@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import threading
 
 import pytest
 from django.conf import settings as django_settings
@@ -11,6 +12,7 @@ from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
 
 from agreements.models import Agency, Agreement, Edition, Relation
+from agreements.views import tables
 from tests.kept import Kept
 
 KEPT = pytest.StashKey()
@@ -64,6 +66,13 @@ def quick_settings():
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
     ):
         yield
+
+
+@pytest.fixture(autouse=True)
+def free_places(monkeypatch):
+    """The test client leaves what it did not read to the garbage collector: each test begins with
+    every place for a download free."""
+    monkeypatch.setattr(tables, "_places", threading.BoundedSemaphore(tables.AT_ONCE))
 
 
 @pytest.fixture

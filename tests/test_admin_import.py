@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from agreements.admin import imports
 from agreements.admin.background import Outcome, Teller, in_background
-from agreements.exports import agreements_csv, package
+from agreements.exports import TABLES, package, table_csv
 from agreements.importer import FORMAT
 from agreements.importer.writing import write
 from agreements.management.commands.import_register import SHIPPED
@@ -219,7 +219,8 @@ def test_a_data_package_and_one_of_its_tables_are_taken_as_they_are_given(client
     assert "there is nothing to import" in shown(
         client.get(uploaded(client, archive.getvalue(), "made-up.zip"))
     )
-    table = "".join(agreements_csv(register, today, "https://example.org"))
+    ids = list(register.values_list("pk", flat=True))
+    table = "".join(table_csv(TABLES["agreements"], ids, today, "https://example.org"))
     changed = table.replace("Terms of Reference, Australia", "Made-up, Australia", 1).encode()
     assert changed != table.encode()
     page = shown(client.get(uploaded(client, changed, "agreements.csv")))

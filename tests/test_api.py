@@ -27,7 +27,8 @@ from tests.test_list import PROBLEMS
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ["/agreements.json", "/agreements.csv", "/agreements.atom", "/agreements.ics"]
+TABLES = [*(f"/{name}.csv" for name in exports.TABLES), "/agreements.xlsx"]
+LISTS = ["/agreements.json", "/agreements.atom", "/agreements.ics", *TABLES]
 RECORDS = ["/agreements/{slug}.json", "/agreements/{slug}.bib", "/agreements/{slug}.csl.json"]
 OTHERS = ["/agencies.json", "/agencies/{key}.json", "/areas.json", "/products.json"]
 SINCE = "2040-01-01T00:00:00Z"
@@ -183,7 +184,7 @@ def contract():
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
-@pytest.mark.parametrize("path", [*LISTS, *RECORDS, *OTHERS])
+@pytest.mark.parametrize("path", [*LISTS[:4], "/provisions.csv", TABLES[-1], *RECORDS, *OTHERS])
 def test_every_answer_is_as_described(contract, path, mode):
     """Status, kind of content, headers and content; what is wrong is refused, what is right is
     not; no method but those described is answered."""

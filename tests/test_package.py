@@ -23,7 +23,6 @@ from agreements.exports import (
     COLUMNS,
     PUBLIC,
     TABLES,
-    agreements_csv,
     package,
     record,
     register_document,
@@ -232,21 +231,21 @@ def test_no_staff_field_is_in_the_package():
 @pytest.mark.parametrize("name", [n for n, t in TABLES.items() if t.owner == "agreement"])
 def test_a_table_streams_in_a_fixed_number_of_queries(name):
     def queries(agreements):
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
-            rows = list(table_csv(TABLES[name], agreements, DAY, BASE))
-        return len(captured), len(rows)
+        ids = list(agreements.values_list("pk", flat=True))
+        with CaptureQueriesContext(connection) as captured:
+            text = "".join(table_csv(TABLES[name], ids, DAY, BASE))
+        return len(captured), len(text)
 
     every = Agreement.objects.register().order_by("slug")
     (few, short), (many, long) = queries(every.filter(slug__in=[ONE, RICH])), queries(every)
     assert long > short or name == "outcomes"
-    assert many <= few + 2
+    # The first fifty agreements, then the others.
+    assert many <= 2 * few
 
 
 def test_the_flat_csv_is_the_first_table_of_the_package():
-    agreements = Agreement.objects.register().order_by("slug")
-    flat = "".join(agreements_csv(agreements, DAY, BASE)).encode()
+    ids = list(Agreement.objects.register().order_by("slug").values_list("pk", flat=True))
+    flat = "".join(table_csv(TABLES["agreements"], ids, DAY, BASE)).encode()
     assert sorted(flat.splitlines()) == sorted(table("agreements").splitlines())
 
 

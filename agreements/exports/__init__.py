@@ -1,5 +1,6 @@
 """The register as data: each public field named once, and thin writers over that list."""
 
+from .bulk import RegisterChanged, row_count, table_csv, table_rows
 from .cells import LIST_SEPARATOR, guard, unguard
 from .package import PACKAGE_FORMAT, package
 from .partners import PARTNER_COLUMNS, partner_row, partners_csv
@@ -22,7 +23,8 @@ from .records import (
     snapshot,
     told_record,
 )
-from .tables import COLUMNS, TABLES, Column, Table, agreements_csv, flat_row, table_csv
+from .tables import COLUMNS, TABLES, Column, Table
+from .workbook import WORKBOOK_LIMIT, workbook
 
 __all__ = [
     "CHILDREN",
@@ -37,12 +39,12 @@ __all__ = [
     "STAFF",
     "TABLES",
     "WITHHELD",
+    "WORKBOOK_LIMIT",
     "Column",
+    "RegisterChanged",
     "Table",
-    "agreements_csv",
     "as_snapshot",
     "coverage_table",
-    "flat_row",
     "guard",
     "inverse_relation",
     "package",
@@ -53,8 +55,11 @@ __all__ = [
     "record",
     "recorded",
     "register_document",
+    "row_count",
     "snapshot",
     "table_csv",
+    "table_rows",
     "told_record",
     "unguard",
+    "workbook",
 ]

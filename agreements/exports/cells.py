@@ -9,7 +9,7 @@ from typing import Any
 LIST_SEPARATOR = " | "
 #: Begins every file: Excel takes a CSV without it for another encoding.
 BYTE_ORDER_MARK = "\ufeff"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+FORMULA = frozenset("=+-@\t\r'")
 
 
 def guard(value: Any) -> str:
@@ -18,7 +18,7 @@ def guard(value: Any) -> str:
     A text that begins with an apostrophe gets one too, so that ``unguard`` is exact.
     """
     text = str(value)
-    return "'" + text if text.startswith(_FORMULA) else text
+    return "'" + text if text[:1] in FORMULA else text
 
 
 def unguard(text: str) -> str:
@@ -29,6 +29,13 @@ def unguard(text: str) -> str:
 def joined(values: Iterable[str]) -> str:
     """A list as the text of one cell. In a value, a bar or a backslash gets a backslash before
     it, so that ``parted`` is exact."""
+    values = list(values)
+    if not values:
+        return ""
+    text = LIST_SEPARATOR.join(values)
+    # Looked for in the whole first: hardly any value has one.
+    if "\\" not in text and text.count("|") < len(values):
+        return text
     return LIST_SEPARATOR.join(re.sub(r"([\\|])", r"\\\1", value) for value in values)
 
 
@@ -43,8 +50,9 @@ class _Echo:
         return text
 
 
-def csv_lines(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """RFC 4180 text with a byte order mark, line by line."""
+def csv_pieces(header: Iterable[str], batches: Iterable[Iterable[Iterable[str]]]) -> Iterator[str]:
+    """RFC 4180 text with a byte order mark: the header, then a piece for each batch of rows."""
     writer = csv.writer(_Echo())
     yield BYTE_ORDER_MARK + writer.writerow(header)
-    yield from map(writer.writerow, rows)
+    for batch in batches:
+        yield "".join(map(writer.writerow, batch))

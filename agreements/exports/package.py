@@ -9,20 +9,35 @@ import datetime
 import hashlib
 import json
 import tempfile
+import textwrap
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any
 
-from ..querysets import AgreementQuerySet, in_code_order
+from ..querysets import AgreementQuerySet, batched, in_code_order
+from .bulk import table_rows
 from .cells import BYTE_ORDER_MARK, LIST_SEPARATOR
-from .records import vocabularies
 from .tables import TABLES, Column, Table
 
 #: Stands in every package; a new number for every change an importer must know.
 PACKAGE_FORMAT = "moctracker package 1"
 PARTIAL_DATE = r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?"
+#: What to know before counting anything.
+COUNTING_RULES = (
+    "One row of agreements is one instrument; an amendment or a renewal that is an instrument of "
+    "its own is a row of its own. Count agreements by id, and agencies by key, never by a name.",
+    "An agency that takes part in an agreement twice has one row in participations. To count who "
+    "stood in an agreement on a day, heed joined_on and left_on.",
+    "The status is worked out for status_day, from the dates as stated.",
+    "Coverage is what provisions state. A provision with the commitment excluded is not coverage, "
+    "and one that is intended is not in operation. A provision without products says nothing "
+    "about which.",
+    "A record whose detail_level is list_entry is known from a list only: that it has no "
+    "provisions says nothing about the instrument.",
+    "A figure in outcomes is expected, not achieved, until reported.",
+)
 TITLE = "Register of international cooperation between health-product regulators"
 _FRICTIONLESS = {
     "number": "integer",
@@ -36,8 +51,9 @@ _CSVW = _FRICTIONLESS | {"decimal": "decimal", "time": "dateTimeStamp"}
 _SPOOLED = 1 << 20
 
 
-_OF_AGENCIES = ("agencies", "agency_names")
-_OF_AGREEMENTS = tuple(n for n, t in TABLES.items() if n == "agreements" or t.owner == "agreement")
+_OF_AGREEMENTS = {n for n, t in TABLES.items() if n == "agreements" or t.owner == "agreement"}
+#: Agreements in memory at a time.
+_SEVERAL = 800
 
 
 @dataclass
@@ -98,18 +114,20 @@ def _write_tables(
         writers[name] = csv.writer(spools[name])
         writers[name].writerow(table.header)
 
-    def write(names: Iterable[str], record: Any) -> None:
-        for name in names:
-            for row in TABLES[name].rows(record, day, base_url):
-                writers[name].writerow(row)
-                counts[name] += 1
+    def write(name: str, agreements: Sequence[int]) -> None:
+        table = TABLES[name]
+        for batch in table_rows(table, agreements, day, base_url):
+            writers[name].writerows(map(table.cells, batch))
+            counts[name] += len(batch)
 
-    ordered = agreements.order_by(in_code_order(agreements, "slug")).with_related()
-    for agreement in ordered.iterator(chunk_size=200):
-        write(_OF_AGREEMENTS, agreement)
-    for name, records in vocabularies(agreements).items():
-        for record in records:
-            write(_OF_AGENCIES if name == "agencies" else [name], record)
+    ordered = agreements.order_by(in_code_order(agreements, "slug"))
+    ids = list(ordered.values_list("pk", flat=True))
+    # All tables of some agreements before the next: a change in between leaves each record whole.
+    for few in batched(ids, _SEVERAL):
+        for name in _OF_AGREEMENTS:
+            write(name, few)
+    for name in TABLES.keys() - _OF_AGREEMENTS:
+        write(name, ids)
     return counts
 
 
@@ -273,6 +291,7 @@ def _readme(written: dict[str, _Written], day: datetime.date, base_url: str) -> 
         f"  {name + '.csv':<22}{written[f'{name}.csv'].rows:>9,} rows  {table.meaning}"
         for name, table in TABLES.items()
     )
+    rules = "\n".join(textwrap.fill(rule, 99) for rule in COUNTING_RULES)
     return f"""{TITLE}
 Data package of {day.isoformat()}, from {base_url}/
 
@@ -294,15 +313,7 @@ The column "agreement" of a table is the "id" of the table agreements. The colum
 "number" of a row of the table sources that has the same agreement.
 
 COUNTING RULES
-One row of agreements is one instrument; an amendment or a renewal that is an instrument of its
-own is a row of its own. Count agreements by "id", and agencies by "key", never by a name.
-An agency that takes part in an agreement twice has one row in participations.
-To count who stood in an agreement on a day, heed joined_on and left_on.
-"status" is worked out for {day.isoformat()} from the dates as stated.
-Coverage is what provisions state. A provision with the commitment "excluded" is not coverage, and
-one that is "intended" is not in operation. A provision without products says nothing about which.
-A record whose detail_level is list_entry is known from a list only: that it has no provisions
-says nothing about the instrument. A figure in outcomes is expected, not achieved, until reported.
+{rules}
 
 LICENCE
 No licence for the data has been settled yet. Until it is, nothing here grants rights beyond what

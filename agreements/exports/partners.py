@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..coverage import Partner, Stage
-from .cells import LIST_SEPARATOR, csv_lines, guard
+from .cells import LIST_SEPARATOR, csv_pieces, guard
 
 #: The columns of the table of partners, for ever: new ones go to the end.
 PARTNER_COLUMNS = (
@@ -49,4 +49,4 @@ def _counted(prefix: str, slugs: tuple[str, ...]) -> dict[str, Any]:
 def partners_csv(rows: Iterable[dict[str, Any]]) -> str:
     """The table of partners as RFC 4180 text with a byte order mark."""
     cells = ([guard(row[name]) for name in PARTNER_COLUMNS] for row in rows)
-    return "".join(csv_lines(PARTNER_COLUMNS, cells))
+    return "".join(csv_pieces(PARTNER_COLUMNS, [cells]))

@@ -63,7 +63,7 @@ CHILDREN: dict[type[Model], dict[str, type[Model]]] = {
 }
 
 #: Rows in the order of their spelling: databases differ in it, characters do not.
-_SPELLED = {"names": "name", "former_slugs": "slug"}
+SPELLED = {"names": "name", "former_slugs": "slug"}
 _SOURCED = ("source", "locator")
 PUBLIC: dict[type[Model], tuple[str, ...]] = {
     CooperationArea: ("code", "name", "description", "stage", "position", "retired"),
@@ -239,7 +239,7 @@ def children_of(instance: Any, name: str, *, staff: bool = False) -> Iterable[An
     if name == "relations" and not staff:
         return instance.public_relations
     rows = getattr(instance, name).all()
-    spelled = _SPELLED.get(name)
+    spelled = SPELLED.get(name)
     return sorted(rows, key=attrgetter(spelled)) if spelled else rows
 
 

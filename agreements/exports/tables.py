@@ -4,10 +4,9 @@ A column of a table is a field of the allow-list ``PUBLIC``, or is worked out fr
 columns go to the end; none is renamed or gets another meaning.
 """
 
-import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from functools import cached_property
 from typing import Any
 
 from django.db import models
@@ -16,10 +15,9 @@ from django.db.models import Model
 from ..coverage import Stage
 from ..dates import PartialDateField
 from ..models import Agency, Agreement, CooperationArea, ProductCategory
-from ..querysets import AgreementQuerySet
 from ..status import Status
-from .cells import csv_lines, guard, joined, parted, unguard
-from .records import CHILDREN, NATURAL_KEY, PUBLIC, children_of, in_term_order, plain_value
+from .cells import FORMULA, guard, joined, parted, unguard
+from .records import CHILDREN, NATURAL_KEY, PUBLIC
 
 
 @dataclass(frozen=True)
@@ -45,23 +43,31 @@ class Column:
         """Whether the value is worked out from others."""
         return not self.field
 
-    def cell(self, value: Any) -> str:
-        """The value as the text of a cell."""
+    @property
+    def numeric(self) -> bool:
+        """Whether it holds numbers: no formula, and behind an apostrophe no number."""
+        return self.kind in ("number", "decimal")
+
+    def text(self, value: Any) -> str:
+        """The value as text."""
         if self.listed:
-            return guard(joined(map(str, value)))
+            return joined(map(str, value))
         if value is None:
             return ""
         if isinstance(value, bool):
             return "true" if value else "false"
-        # A number is no formula, and one behind an apostrophe would be no number.
-        return str(value) if self.kind in ("number", "decimal") else guard(value)
+        return str(value)
+
+    def cell(self, value: Any) -> str:
+        """The value as the text of a cell of a CSV."""
+        return self.text(value) if self.numeric else guard(self.text(value))
 
     def value(self, cell: str) -> Any:
         """The inverse of ``cell``: what ``records.record`` gives for the field.
 
         Raises ValueError with the words for what is wanted.
         """
-        if self.kind not in ("number", "decimal"):
+        if not self.numeric:
             cell = unguard(cell)
         if self.listed:
             return parted(cell)
@@ -83,7 +89,7 @@ class Column:
 class Table:
     """One table. ``owner`` is the column that says which record a row belongs to; ``key`` the
     columns that tell its rows apart, where some do; ``relation`` leads from the owner to the rows;
-    ``needs`` is what to prefetch with the owner."""
+    ``worked_out`` says where the value of a column that is no public field is found."""
 
     name: str
     noun: type[Model]
@@ -93,8 +99,12 @@ class Table:
     key: tuple[str, ...] = ()
     owner: str = ""
     relation: str = ""
-    needs: tuple[str, ...] = ()
-    worked_out: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    worked_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def of_agencies(self) -> bool:
+        """Whether its rows are agencies, or belong to one."""
+        return self.noun is Agency or self.owner == "agency"
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -106,26 +116,18 @@ class Table:
         """The columns that an importer reads: all but those worked out."""
         return tuple(column for column in self.columns if not column.derived)
 
-    def rows(self, record: Any, day: datetime.date, base_url: str) -> Iterator[list[str]]:
-        """The rows of one record: itself or, for a table with an owner, what belongs to it.
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """Where its columns of numbers stand."""
+        return [place for place, column in enumerate(self.columns) if column.numeric]
 
-        ``day`` is the day a status is told for; the record comes with what the table ``needs``.
-        """
-        if self.noun is Agreement:
-            yield self._cells(flat_row(record, day, base_url))
-        elif not self.owner:
-            yield self._cells(self._values(record))
-        else:
-            owner = {self.owner: getattr(record, NATURAL_KEY[type(record)])}
-            for instance in children_of(record, self.relation):
-                yield self._cells(owner | self._values(instance))
-
-    def _values(self, instance: Any) -> dict[str, Any]:
-        fields = {c.name: plain_value(instance, c.field) for c in self.columns if c.field}
-        return fields | {name: work_out(instance) for name, work_out in self.worked_out.items()}
-
-    def _cells(self, values: dict[str, Any]) -> list[str]:
-        return [column.cell(values[column.name]) for column in self.columns]
+    def cells(self, row: Sequence[str]) -> list[str]:
+        """A row of plain text as the cells of a CSV."""
+        # As ``guard`` has it: a call for each cell would cost more than the rest of the writing.
+        cells = ["'" + text if text[:1] in FORMULA else text for text in row]
+        for number in self._numbers:
+            cells[number] = row[number]
+        return cells
 
 
 # --- Descriptions -------------------------------------------------------------------------------
@@ -243,8 +245,7 @@ def _owned(
     meaning: str,
     *,
     key: tuple[str, ...] = (),
-    more: dict[Column, Callable[[Any], Any]] | None = None,
-    needs: tuple[str, ...] = (),
+    more: dict[Column, str] | None = None,
     owner: type[Model] = Agreement,
     link: str = "",
 ) -> Table:
@@ -261,16 +262,13 @@ def _owned(
         (owned_by, *key) if key else (),
         owned_by,
         link or name,
-        needs,
         {column.name: value for column, value in more.items()},
     )
 
 
-def _bounds(name: str) -> dict[Column, Callable[[Any], Any]]:
+def _bounds(name: str) -> dict[Column, str]:
     return {
-        Column(f"{name}_{end}", f"The {which} day {name} can mean.", "date"): attrgetter(
-            f"{name}_{end}"
-        )
+        Column(f"{name}_{end}", f"The {which} day {name} can mean.", "date"): f"{name}_{end}"
         for end, which in (("earliest", "first"), ("latest", "last"))
     }
 
@@ -353,53 +351,6 @@ _FLAT: tuple[Column | str, ...] = (
 )
 
 
-def _participants(agreement: Agreement, day: datetime.date) -> dict[str, Any]:
-    agencies = [part.agency for part in agreement.participations_on(day)]
-    jurisdictions = dict.fromkeys(str(agency.jurisdiction) for agency in agencies)
-    return {
-        "participants": [agency.short_name for agency in agencies],
-        "participant_jurisdictions": list(filter(None, jurisdictions)),
-    }
-
-
-def flat_row(agreement: Agreement, day: datetime.date, base_url: str) -> dict[str, Any]:
-    """One agreement as the columns of ``agreements``; ``day`` is the day its status is told for."""
-    ruling = agreement.ruling_on(day)
-    whole = {cell.stage: cell for cell in agreement.stages}
-    row = {
-        column.name: plain_value(agreement, column.field)
-        for column in AGREEMENTS.columns
-        if column.field and column.field != "former_slugs"
-    }
-    return row | {
-        **_participants(agreement, day),
-        "signed_on_earliest": agreement.signed_on_earliest,
-        "signed_on_latest": agreement.signed_on_latest,
-        "status": ruling.status.value,
-        "status_day": day,
-        "status_because": ruling.because,
-        **{
-            column: str(whole[stage]) if whole[stage].provisions else ""
-            for stage, column in STAGE_COLUMNS.items()
-        },
-        "cross_cutting_areas": list(
-            dict.fromkeys(p.area.name for p in agreement.provisions.all() if not p.stage)
-        ),
-        "products": [product.name for product in in_term_order(agreement.products.all())],
-        "relations": [
-            f"{relation.kind}: {relation.target.slug if relation.target else relation.target_title}"
-            for relation in agreement.public_relations
-        ],
-        "sources": [
-            source.url or f"{source.publisher}: {source.title}"
-            for source in agreement.sources.all()
-        ],
-        "url": base_url + agreement.get_absolute_url(),
-        "updated_at": agreement.updated_at.isoformat(timespec="seconds"),
-        "former_slugs": [former.slug for former in agreement.former_slugs.all()],
-    }
-
-
 # --- All tables ---------------------------------------------------------------------------------
 
 
@@ -421,7 +372,6 @@ AGREEMENTS = Table(
         for column in _FLAT
     ),
     ("id",),
-    needs=(*Agreement.TABLED, "former_slugs"),
 )
 #: Every table by its name, in the order of the package.
 TABLES: dict[str, Table] = {
@@ -433,13 +383,11 @@ TABLES: dict[str, Table] = {
             "Participations",
             "One row for each part an agency has in an agreement.",
             key=("agency",),
-            needs=("participations__agency",),
         ),
         _owned(
             "signatories",
             "Signatories",
             "One row for each person who signed, witnessed or was present.",
-            needs=("signatories__agency",),
         ),
         _owned(
             "provisions",
@@ -452,47 +400,35 @@ TABLES: dict[str, Table] = {
                     "The stage of the area. Empty: it belongs to no stage.",
                     "code",
                     allowed=tuple((str(v), str(t)) for v, t in Stage.choices),
-                ): lambda provision: provision.stage or ""
+                ): "area__stage"
             },
-            needs=(
-                "provisions__area",
-                "provisions__products",
-                "provisions__relying",
-                "provisions__reference",
-                "provisions__source",
-            ),
         ),
         _owned(
             "milestones",
             "Milestones",
             "One row for each dated event in an agreement's life after signature.",
             more=_bounds("date") | _bounds("until"),
-            needs=("milestones__source",),
         ),
         _owned(
             "relations",
             "Relations",
             "One row for each link to another agreement, from the agreement that states it.",
-            needs=("relations__target", "relations__source"),
         ),
         _owned(
             "outcomes",
             "Outcomes",
             "One row for each thing the participants expect. Not achieved until reported.",
-            needs=("outcomes__products", "outcomes__source", "outcomes__reported_source"),
         ),
         _owned(
             "sources",
             "Sources",
             "One row for each page or document that facts about an agreement come from.",
             key=("number",),
-            needs=("sources",),
         ),
         _owned(
             "evidence",
             "Evidence",
             "One row for what a source says on one point of a record, other than a provision.",
-            needs=("evidence__source",),
         ),
         _plain_table("agencies", "Agencies", "One row an agency.", "key"),
         _owned(
@@ -511,21 +447,3 @@ TABLES: dict[str, Table] = {
 }
 #: The columns of the flat table, for ever: new ones go to the end.
 COLUMNS = AGREEMENTS.header
-
-
-def table_csv(
-    table: Table, agreements: AgreementQuerySet, day: datetime.date, base_url: str
-) -> Iterator[str]:
-    """A table of agreements, or of what belongs to them, as RFC 4180 text with a byte order mark,
-    in the order of ``agreements`` and with a few hundred of them in memory."""
-    found = agreements.prefetch_related(*table.needs).iterator(chunk_size=200)
-    return csv_lines(
-        table.header, (row for agreement in found for row in table.rows(agreement, day, base_url))
-    )
-
-
-def agreements_csv(
-    agreements: AgreementQuerySet, day: datetime.date, base_url: str
-) -> Iterator[str]:
-    """The flat table as RFC 4180 text."""
-    return table_csv(AGREEMENTS, agreements, day, base_url)

@@ -13,7 +13,7 @@ from .parts import Refusal
 
 METHODS = "GET, HEAD, OPTIONS"
 #: How an address ends at which a program asks.
-FOR_PROGRAMS = (".json", ".csv", ".atom", ".ics", ".bib")
+FOR_PROGRAMS = (".json", ".csv", ".atom", ".xlsx", ".ics", ".bib")
 
 View = Callable[..., Any]
 
@@ -22,7 +22,7 @@ def opened(response: Any) -> Any:
     """The response with the headers of every face: any site's scripts may read it, whoever keeps
     it asks again before using it, and the description of all faces is linked."""
     response["Access-Control-Allow-Origin"] = "*"
-    response["Access-Control-Expose-Headers"] = "Content-Disposition, ETag, Link"
+    response["Access-Control-Expose-Headers"] = "Content-Disposition, ETag, Link, X-Total-Rows"
     response["Cache-Control"] = "public, no-cache"
     response["Link"] = (
         f'<{reverse("openapi")}>; rel="service-desc"; type="application/json", '

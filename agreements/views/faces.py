@@ -6,13 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
 from ..citations import bibtex, csl_json
-from ..exports import agreements_csv, coverage_table, inverse_relation, record, told_record
+from ..exports import coverage_table, inverse_relation, record, told_record
 from ..feeds import agreements_atom, agreements_ics
 from ..filters import AgreementFilterSet, MomentField
 from ..models import Agency, Agreement, CooperationArea, ProductCategory
@@ -46,19 +46,6 @@ def _title(question: AgreementFilterSet) -> str:
     """The question written back, with the day if it is not today's."""
     words = question.sentence
     return f"{words}, as of {question.past_day:%Y-%m-%d}" if question.past_day else words
-
-
-@face
-def agreement_csv(request: HttpRequest) -> StreamingHttpResponse:
-    """The same agreements in the same order as the list, as one flat table."""
-    question = question_asked(request)
-    filtered = "-filtered" if question.query_string else ""
-    name = f"agreements-{timezone.localdate():%Y-%m-%d}{filtered}.csv"
-    return StreamingHttpResponse(
-        agreements_csv(question.qs, question.day, site_url(request)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
 
 
 @face

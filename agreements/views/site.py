@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from .. import facets
+from ..exports import TABLES
 from ..models import Agreement
 from ..status import Status
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
@@ -43,6 +44,11 @@ def data(request: HttpRequest) -> HttpResponse:
     context = {
         "total": Agreement.objects.register().count(),
         "records_a_page": RECORDS_A_PAGE,
+        "tables": [
+            (reverse(f"{name.replace('_', '-')}-csv"), table)
+            for name, table in TABLES.items()
+            if name != "agreements"
+        ],
     }
     response = render(request, "agreements/data.html", context)
     response["Link"] = f'<{reverse("openapi")}>; rel="service-desc"; type="application/json"'

@@ -49,7 +49,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         connection.close()
         server = ["-m", "gunicorn", "moctracker.wsgi", "--bind", f"127.0.0.1:{port}"]
-        server += ["--threads", "8", "--log-level", "warning"]
+        server += ["--threads", "16", "--log-level", "warning"]
         os.execv(sys.executable, [sys.executable, *server])  # noqa: S606
 
     @staticmethod
