@@ -90,7 +90,7 @@ def test_a_text_too_long_for_an_index_is_found_by_its_beginning():
 
 
 def test_a_deleted_record_leaves_the_index():
-    agreement = make.agreement(title="Qwertyuiop")
+    agreement = make.agreement(title="Qwertyuiop", state="draft")
     record_change([agreement.pk], reason="made", name="test")
     assert found("qwertyuiop") == {agreement.slug}
     agreement.delete()
