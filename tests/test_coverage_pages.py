@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from agreements.exports import PARTNER_COLUMNS
 from agreements.coverage import Stage
+from agreements.exports import PARTNER_COLUMNS
 from agreements.filters import AgreementFilterSet, CoverageFilterSet
 from agreements.models import Agency, Agreement, Relation
 from tests import make
