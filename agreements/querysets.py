@@ -540,16 +540,15 @@ class AgreementQuerySet(models.QuerySet[Any]):
     def with_listed(self) -> "AgreementQuerySet":
         """What a row of a list shows: its status, its participants and its stages, not the
         products. In a fixed number of queries."""
-        # The order of rows within one agreement: their own default would sort by agreement first.
         parts = self._rows("participations").select_related("agency").order_by("position", "pk")
+        return self.with_worked_out().prefetch_related(Prefetch("participations", parts))
+
+    def with_worked_out(self) -> "AgreementQuerySet":
+        """What its status and its stages are worked out from, in a fixed number of queries."""
+        # The order of rows within one agreement: their own default would sort by agreement first.
         provisions = self._rows("provisions").select_related("area").order_by("position", "pk")
-        return self.prefetch_related(
-            Prefetch("participations", parts),
-            Prefetch(
-                "provisions", provisions.only("agreement", "depth", "commitment", "area__stage")
-            ),
-            "milestones",
-        )
+        few = provisions.only("agreement", "depth", "commitment", "area__stage")
+        return self.prefetch_related(Prefetch("provisions", few), "milestones")
 
     def with_paired(self) -> "AgreementQuerySet":
         """What the page of a pair of agencies shows, in a fixed number of queries."""

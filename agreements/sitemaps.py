@@ -23,7 +23,7 @@ class AgreementSitemap(Sitemap):
     """The page of each agreement."""
 
     def items(self) -> Any:
-        return Agreement.objects.register().only("slug", "updated_at").order_by("slug")
+        return Agreement.objects.register().only("slug", "updated_at", "revises").order_by("slug")
 
     def lastmod(self, item: Agreement) -> datetime.datetime:
         return item.updated_at

@@ -294,7 +294,7 @@ def test_the_reference_record_is_typed_from_its_announcement_by_keyboard_alone(d
     for prefix in ("provisions", "relations", "outcomes", "milestones", "evidence"):
         rows(prefix)
     typist.fill("source_notes", told["source_notes"])
-    typist.go_to("move_to")
+    typist.go_to("reason")
     with page.expect_navigation():
         typist.press("Enter")
     assert page.locator(".desk-head").count() == 0, page.inner_text(".desk-head")

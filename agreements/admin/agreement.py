@@ -162,8 +162,12 @@ class AgreementAdmin(CarefulAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:
+        """With what the list shows; a form reads the participants as its own rows."""
+        match = request.resolver_match
+        listed = match is None or match.url_name == "agreements_agreement_changelist"
+        rows = Agreement.objects.with_listed() if listed else Agreement.objects.with_worked_out()
         working_copies = Agreement.objects.filter(revises=OuterRef("pk"))
-        return Agreement.objects.with_listed().annotate(being_revised=Exists(working_copies))
+        return rows.annotate(being_revised=Exists(working_copies))
 
     def version_of(self, obj: Any) -> str:
         """Every change of a record, by whatever path, makes this number grow."""
