@@ -227,6 +227,8 @@ STATIC_ROOT = VAR_DIR / "static"
 # Stored copies of sources: for staff only, so they live under the admin.
 MEDIA_URL = "/admin/stored/"
 MEDIA_ROOT = VAR_DIR / "media"
+# The releases of the data package, which anybody may have.
+RELEASES_ROOT = VAR_DIR / "releases"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -41,6 +41,12 @@ def plain_static_files(settings):
     settings.STORAGES = {**storages, "staticfiles": {"BACKEND": backend}}
 
 
+@pytest.fixture(autouse=True)
+def no_release(settings, tmp_path_factory):
+    """The releases of whoever runs the tests are not those of the tests."""
+    settings.RELEASES_ROOT = tmp_path_factory.getbasetemp() / "no-releases"
+
+
 @pytest.fixture
 def empty_register(db):
     """No agreement and no agency; the vocabularies stay."""

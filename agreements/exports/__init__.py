@@ -24,10 +24,12 @@ from .records import (
     told_record,
 )
 from .tables import COLUMNS, TABLES, Column, Table, agreements_csv, flat_row, table_csv
+from .versions import COLUMN_VERSIONS, since
 
 __all__ = [
     "CHILDREN",
     "COLUMNS",
+    "COLUMN_VERSIONS",
     "DERIVED",
     "FORMAT",
     "LIST_SEPARATOR",
@@ -56,6 +58,7 @@ __all__ = [
     "record",
     "recorded",
     "register_document",
+    "since",
     "snapshot",
     "table_csv",
     "told_record",
