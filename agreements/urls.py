@@ -4,7 +4,7 @@ from django.contrib.sitemaps.views import sitemap
 from django.urls import path
 
 from .sitemaps import SITEMAPS
-from .views import agencies, agreements, changes, coverage, faces, site
+from .views import agencies, agreements, changes, coverage, faces, releases, site
 from .views.parts import conditional
 
 urlpatterns = [
@@ -33,9 +33,17 @@ urlpatterns = [
     path("agencies/", agencies.agency_list, name="agency-list"),
     path("agencies/<slug:key>/", agencies.agency_detail, name="agency-detail"),
     path("data/", site.data, name="data"),
+    path("data/releases/", releases.release_list, name="release-list"),
+    path("data/releases/<slug:name>/", releases.release_detail, name="release-detail"),
+    path("data/releases/<slug:name>.json", releases.release_json, name="release-json"),
     path("about/", site.about, name="about"),
     path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
     path("robots.txt", site.robots, name="robots"),
 ]
 for pattern in urlpatterns:
     pattern.callback = conditional(pattern.callback)
+# These have entity tags of their own, or none: their answers do not follow the register's edition.
+urlpatterns += [
+    path("data/latest.zip", releases.latest, name="release-latest"),
+    path("data/moctracker-<slug:name>.zip", releases.release_zip, name="release-zip"),
+]

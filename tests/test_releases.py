@@ -48,7 +48,7 @@ def build(day=DAY):
 
 def told(release, table="agreements"):
     """Of one noun, what was added, changed and withdrawn, by id."""
-    found = release.changes.get(table) or dict.fromkeys(KINDS, [])
+    found = release.changes.get(table) or {kind: [] for kind in KINDS}
     return tuple([row["id"] for row in found[kind]] for kind in KINDS)
 
 
@@ -235,7 +235,7 @@ def test_the_command_builds_once_and_says_so(small):
 
 
 def test_the_command_says_in_one_sentence_why_it_cannot(small, settings):
-    with building._alone(), pytest.raises(CommandError, match="^Another process is building"):
+    with building._alone(), pytest.raises(CommandError, match=r"^Another process is building"):
         call_command("build_package")
     settings.RELEASES_ROOT = small / "made-up-file"
     settings.RELEASES_ROOT.write_text("")
@@ -288,3 +288,126 @@ def test_the_watch_outlives_a_failure_and_ends_with_its_parent(small, watched, m
 
     monkeypatch.setattr(releases, "build", fails)
     assert "No space left on device" in watched(lambda: None)
+
+
+# --- The pages ----------------------------------------------------------------------------------
+
+
+def test_the_newest_release_is_downloaded_from_one_address_as_a_file(small, client):
+    release = build()
+    answer = client.get("/data/latest.zip")
+    assert (answer.status_code, answer.url) == (302, "/data/moctracker-2026-11-24.zip")
+    assert answer["Cache-Control"] == "public, no-cache"
+    answer = client.get(answer.url, headers={"accept-encoding": "gzip"})
+    content = b"".join(answer)
+    assert hashlib.sha256(content).hexdigest() == release.sha256
+    assert answer["Content-Type"] == "application/zip"
+    assert "Content-Encoding" not in answer
+    assert int(answer["Content-Length"]) == len(content)
+    assert answer["Content-Disposition"] == 'attachment; filename="moctracker-2026-11-24.zip"'
+    assert answer["ETag"] == f'"{release.sha256}"'
+    assert answer["Access-Control-Allow-Origin"] == "*"
+    touched("made-up-first", title="Another title")
+    build(NEXT_DAY)
+    assert client.get("/data/latest.zip").url == "/data/moctracker-2026-11-25.zip"
+
+
+def test_a_download_asks_the_database_nothing_and_whoever_has_it_gets_304(
+    small, client, django_assert_num_queries
+):
+    release = build()
+    address = "/data/moctracker-2026-11-24.zip"
+    with django_assert_num_queries(0):
+        assert b"".join(client.get(address))
+        assert client.get("/data/latest.zip").status_code == 302
+        known = client.get(address, headers={"if-none-match": f'"{release.sha256}"'})
+    assert known.status_code == 304
+
+
+@pytest.mark.parametrize(
+    "name", ["latest", "2026-11-25", "2026-11-24-2", "2026-11-24-1", "0", "x" * 300, "2026-13-99"]
+)
+def test_a_release_that_there_is_not_is_404(small, client, name):
+    build()
+    for address in (f"moctracker-{name}.zip", f"releases/{name}/", f"releases/{name}.json"):
+        assert client.get(f"/data/{address}").status_code == 404
+    for name in ("..%2Fx", "moctracker-..%2f..%2fsecret_key", "%00"):
+        assert client.get(f"/data/moctracker-{name}.zip").status_code == 404
+
+
+def test_before_the_first_release_the_pages_say_so(small, client):
+    for address in ("/data/", "/data/releases/"):
+        assert "No release has been made yet" in client.get(address).content.decode()
+    assert client.get("/data/latest.zip").status_code == 404
+
+
+def test_the_pages_list_every_release_with_what_changed_in_it(small, client):
+    first = build()
+    make.agreement(slug="made-up-third", title="A third one")
+    touched("made-up-first", title="Another title")
+    second = build()
+    page = client.get("/data/").content.decode()
+    assert second.sha256 in page
+    assert "1 agreement added, 1 changed, 0 no longer in the register" in " ".join(page.split())
+    listed = client.get("/data/releases/").content.decode()
+    assert listed.index(second.sha256) < listed.index(first.sha256)
+    assert "The first release" in listed
+    detail = " ".join(client.get("/data/releases/2026-11-24-2/").content.decode().split())
+    assert "Agreements added: 1" in detail
+    assert ">A third one</a> <code" in detail
+    assert "– title</span>" in detail
+    told = client.get("/data/releases/2026-11-24-2.json").json()
+    assert told["changes"]["agreements"]["changed"] == [{"id": "made-up-first", "what": "title"}]
+    assert told["before"] == "2026-11-24"
+    assert told["offered"] is True
+
+
+def test_a_page_of_data_is_another_one_after_a_release(small, client):
+    tag = client.get("/data/")["ETag"]
+    assert client.get("/data/")["ETag"] == tag
+    build()
+    assert client.get("/data/")["ETag"] != tag
+
+
+def test_of_a_record_withdrawn_since_the_pages_tell_its_address_and_nothing_else(small, client):
+    agreement = Agreement.objects.get(slug="made-up-second")
+    Agreement.objects.filter(pk=agreement.pk).update(title="Kanarienvogel")
+    build()
+    page = client.get("/data/releases/2026-11-24/").content.decode()
+    assert "Withdrawn or moved since" not in page
+    why = {"withdrawal_kind": "by_parties", "withdrawal_reason": "Made up."}
+    touched("made-up-second", state=PublicationState.WITHDRAWN, **why)
+    build(NEXT_DAY)
+    pages = {
+        address: client.get(f"/data/{address}").content.decode()
+        for address in ("", "releases/", "releases/2026-11-24/", "releases/2026-11-25/")
+    }
+    assert "Kanarienvogel" not in "".join(pages.values())
+    for page in list(pages.values())[2:]:
+        assert 'href="/agreements/made-up-second/"' in page
+    assert "Withdrawn or moved since" in pages["releases/2026-11-24/"]
+    assert "Withdrawn or moved since" not in pages["releases/2026-11-25/"]
+    # What was withdrawn before it was released, or has come back, is not withdrawn since.
+    why = dict.fromkeys(why, "")
+    touched("made-up-second", state=PublicationState.PUBLISHED, **why)
+    build(NEXT_DAY + datetime.timedelta(days=1))
+    assert releases.withdrawn_since(releases.named("2026-11-24")) == []
+
+
+def test_a_release_that_the_operator_took_away_stays_listed_and_is_gone(small, client, settings):
+    settings.DESK_EMAIL = "desk@register.example"
+    release = build()
+    touched("made-up-first", title="Another title")
+    build(NEXT_DAY)
+    release.path.unlink()
+    answer = client.get("/data/moctracker-2026-11-24.zip")
+    assert answer.status_code == 410
+    assert "/data/releases/2026-11-24/" in answer.content.decode()
+    page = client.get("/data/releases/2026-11-24/").content.decode()
+    assert "taken away" in page
+    assert release.sha256 in page
+    assert "mailto:desk@register.example" in client.get("/data/releases/").content.decode()
+    # If it was the newest, the one before is again, and the next tells its changes against that.
+    (small / "moctracker-2026-11-25.zip").unlink()
+    assert client.get("/data/latest.zip").status_code == 404
+    assert build(NEXT_DAY).before == ""

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from .. import facets
+from .. import facets, releases
 from ..models import Agreement
 from ..status import Status
 from .parts import ruled, vocabulary
@@ -38,7 +38,11 @@ def about(request: HttpRequest) -> HttpResponse:
 @require_safe
 def data(request: HttpRequest) -> HttpResponse:
     """What can be taken away, and how."""
-    return render(request, "agreements/data.html", {"total": Agreement.objects.register().count()})
+    context = {
+        "total": Agreement.objects.register().count(),
+        "release": releases.newest(),
+    }
+    return render(request, "agreements/data.html", context)
 
 
 @require_safe

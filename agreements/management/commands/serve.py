@@ -51,8 +51,8 @@ class Command(BaseCommand):
         self.stdout.flush()
         connection.close()
         # A process of its own: pages and downloads never wait for a release to be built.
-        builder = [settings.BASE_DIR / "manage.py", "build_package", "--watch"]
-        subprocess.Popen([sys.executable, *builder], stdout=subprocess.DEVNULL)
+        builder = [str(settings.BASE_DIR / "manage.py"), "build_package", "--watch"]
+        subprocess.Popen([sys.executable, *builder], stdout=subprocess.DEVNULL)  # noqa: S603
         server = ["-m", "gunicorn", "moctracker.wsgi", "--bind", f"127.0.0.1:{port}"]
         server += ["--threads", "8", "--log-level", "warning"]
         os.execv(sys.executable, [sys.executable, *server])  # noqa: S606
