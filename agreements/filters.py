@@ -82,32 +82,95 @@ class Choice:
 class AgreementFilterSet(django_filters.FilterSet):
     """Which agreements, told on which day, in which order."""
 
-    q = django_filters.CharFilter(label="Search", max_length=MAX_QUERY_LENGTH)
-    participant = django_filters.MultipleChoiceFilter(label="Participant", choices=[])
+    q = django_filters.CharFilter(
+        label="Search",
+        max_length=MAX_QUERY_LENGTH,
+        help_text="Every word must be in the record. English words match by stem, any part of a "
+        "Japanese, Chinese or Korean text matches.",
+    )
+    participant = django_filters.MultipleChoiceFilter(
+        label="Participant",
+        choices=[],
+        help_text="Agency key; several: any of them. With as_of, those that surely took part then.",
+    )
     participant_match = django_filters.ChoiceFilter(
-        label="Of several participants", choices=[("all", "All of them")], empty_label="Any of them"
+        label="Of several participants",
+        choices=[("all", "All of them")],
+        empty_label="Any of them",
+        help_text="all: every agency in participant takes part. Left out: any of them.",
     )
-    country = django_filters.MultipleChoiceFilter(label="Country or union", choices=[])
+    country = django_filters.MultipleChoiceFilter(
+        label="Country or union",
+        choices=[],
+        help_text="ISO 3166-1 code, or EU, of a participant; several: any of them.",
+    )
     eu_members = django_filters.ChoiceFilter(
-        label="European Union", choices=[("yes", "Including its members")], empty_label=None
+        label="European Union",
+        choices=[("yes", "Including its members")],
+        empty_label=None,
+        help_text="yes: in country, EU also stands for those that were its members on the day.",
     )
-    between = django_filters.MultipleChoiceFilter(label="Between", choices=[])
-    stage = django_filters.MultipleChoiceFilter(label="Stage", choices=Stage.choices)
+    between = django_filters.MultipleChoiceFilter(
+        label="Between",
+        choices=[],
+        help_text="Agency keys, country codes or EU: each side takes part on the day, and what is "
+        "asked of provisions must reach between them. With one side, between it and anybody.",
+    )
+    stage = django_filters.MultipleChoiceFilter(
+        label="Stage",
+        choices=Stage.choices,
+        help_text="Stage of a product's life; several: any of them. Stage, depth, commitment and "
+        "product must meet in one provision. An exclusion never counts.",
+    )
     stage_stated = django_filters.ChoiceFilter(
-        label="Stage stated", choices=[("no", "No stage stated")], empty_label="Any"
+        label="Stage stated",
+        choices=[("no", "No stage stated")],
+        empty_label="Any",
+        help_text="no: no provision stands in a stage, not even as an exclusion.",
     )
-    product = django_filters.MultipleChoiceFilter(label="Product", choices=[])
-    depth = django_filters.MultipleChoiceFilter(label="Depth", choices=Depth.choices)
+    product = django_filters.MultipleChoiceFilter(
+        label="Product",
+        choices=[],
+        help_text="Product category; several: any of them. Alone, it also matches the scope of the "
+        "instrument.",
+    )
+    depth = django_filters.MultipleChoiceFilter(
+        label="Depth",
+        choices=Depth.choices,
+        help_text="Depth of cooperation; several: any of them.",
+    )
     commitment = django_filters.MultipleChoiceFilter(
         label="Commitment",
         choices=[each for each in Commitment.choices if each[0] != Commitment.EXCLUDED],
+        help_text="How firm it is; several: any of them.",
     )
-    type = django_filters.MultipleChoiceFilter(label="Instrument", choices=InstrumentType.choices)
-    status = django_filters.MultipleChoiceFilter(label="Status", choices=Status.choices)
-    signed_after = PartialDateFilter(label="Signed from")
-    signed_before = PartialDateFilter(label="Signed until")
-    as_of = DayFilter(label="As the register stood on")
-    sort = django_filters.ChoiceFilter(label="Order", choices=ORDERS, empty_label=None)
+    type = django_filters.MultipleChoiceFilter(
+        label="Instrument",
+        choices=InstrumentType.choices,
+        help_text="The register's word for the kind of instrument; several: any of them.",
+    )
+    status = django_filters.MultipleChoiceFilter(
+        label="Status",
+        choices=Status.choices,
+        help_text="Status on the day of as_of, or today; several: any of them.",
+    )
+    signed_after = PartialDateFilter(
+        label="Signed from", help_text="A year, month or day: only what was surely signed from it."
+    )
+    signed_before = PartialDateFilter(
+        label="Signed until", help_text="A year, month or day: only what was surely signed by then."
+    )
+    as_of = DayFilter(
+        label="As the register stood on",
+        help_text="A day: agreements of which something dated had happened by then, and their "
+        "status that day.",
+    )
+    sort = django_filters.ChoiceFilter(
+        label="Order",
+        choices=ORDERS,
+        empty_label=None,
+        help_text="Left out: newest, in a search what has the words in its title first.",
+    )
 
     DATES = ("as_of", "signed_after", "signed_before")
     #: Those whose values are as many as the register has: ``expand`` takes one of these names.
@@ -341,15 +404,20 @@ class CoverageFilterSet(AgreementFilterSet):
         label="Agency",
         choices=[],
         empty_label="Choose an agency",
+        help_text="The subject: an agency key. Or give country.",
         widget=forms.Select(attrs={"class": "govuk-select", "id": "agency"}),
     )
     country = django_filters.ChoiceFilter(
-        label="Country or union", choices=[], empty_label="Choose a country"
+        label="Country or union",
+        choices=[],
+        empty_label="Choose a country",
+        help_text="The subject: an ISO 3166-1 code, or EU, for all its agencies. Or give agency.",
     )
     by = django_filters.ChoiceFilter(
         label="Partners",
         choices=[("agency", "By agency"), ("country", "By country")],
         empty_label=None,
+        help_text="What a row stands for. Left out: an agency.",
     )
 
     #: The table counts in its cells.
