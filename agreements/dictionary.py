@@ -16,7 +16,6 @@ from typing import Any
 import django_filters
 from django.db.models import TextChoices
 from django.utils import timezone
-from django_countries import countries
 
 from .coverage import Commitment, Depth, Stage
 from .exports import PARTNER_COLUMNS, TABLES, Column, Table, package, since
@@ -315,7 +314,3 @@ def partner_columns() -> list[tuple[str, str, int]]:
         for name, meaning in _OF_STAGE.items():
             meanings[f"{stage.value}_{name}"] = f"{stage.label}. {meaning}"
     return [(name, meanings[name], since("coverage", name)) for name in PARTNER_COLUMNS]
-
-
-#: How many codes ISO 3166-1 has here, with EU.
-COUNTRIES = len(countries)

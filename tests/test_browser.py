@@ -43,6 +43,9 @@ PAGES = [
     "/agencies/mhlw/",
     "/about/",
     "/data/",
+    "/data/dictionary/",
+    "/data/loading/",
+    "/data/releases/",
     "/nowhere/",
 ]
 

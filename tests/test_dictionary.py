@@ -3,15 +3,16 @@
 import csv
 import datetime
 import hashlib
+import html
 import io
 import json
 import re
-import sqlite3
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
 
 from agreements import dictionary
 from agreements.exports import (
@@ -20,7 +21,6 @@ from agreements.exports import (
     TABLES,
     package,
     since,
-    unguard,
 )
 from agreements.filters import AgreementFilterSet, CoverageFilterSet
 from agreements.models import Agreement, CooperationArea, Edition, ProductCategory
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 DAY = datetime.date(2026, 11, 24)
 DOCUMENT = (Path(__file__).parents[1] / "docs/data.md").read_text()
 #: Of the columns as they stood when version 1 was given its name.
-FIRST_VERSION = "?"
+FIRST_VERSION = "47647abbdb7f19365dce989130b5e29dc143b7d59c1b4eb64056be1ece93bda6"
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +212,84 @@ def test_the_document_has_every_vocabulary_as_it_is():
     for each in dictionary.vocabularies():
         codes = ", ".join(f"`{code}` {label}" for code, label in each.values)
         assert f"**{each.title}** ({each.source}): {codes}." in DOCUMENT, each.title
+
+
+# --- Loading ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="the program sqlite3 is not installed")
+def test_the_lines_for_sqlite_count_what_the_table_says(client, tmp_path, whole):
+    (tmp_path / "provisions.csv").write_bytes(whole["provisions.csv"])
+    shown = page(client, "/data/loading/")
+    script = html.unescape(
+        re.search(r'<pre class="code" id="load-sqlite">(.*?)</pre>', shown, re.S)[1]
+    )
+    done = subprocess.run(
+        ["sqlite3"], input=script, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    counted = dict(line.split(",") for line in done.stdout.split())
+    stated = {}
+    for row in rows(whole["provisions.csv"]):
+        if row["stage"] and row["commitment"] != "excluded":
+            stated.setdefault(row["stage"], set()).add(row["agreement"])
+    assert counted == {stage: str(len(ids)) for stage, ids in stated.items()}
+
+
+# --- The validators see a fault -----------------------------------------------------------------
+
+
+@pytest.fixture
+def unpacked(tmp_path, whole):
+    for name, content in whole.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def frictionless_faults(folder):
+    from frictionless import Package
+
+    report = Package(str(folder / "datapackage.json")).validate()
+    return {fault[0] for fault in report.flatten(["type"])}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "fault"),
+    [
+        ("provisions", "depth", "very deep", "constraint-error"),
+        ("agreements", "signed_on", "May 2010", "constraint-error"),
+        ("sources", "number", "first", "type-error"),
+        ("participations", "agency", "nobody", "foreign-key"),
+        ("agreements", "title", "", "constraint-error"),
+    ],
+)
+def test_frictionless_finds_a_value_that_its_description_does_not_allow(
+    unpacked, table, column, value, fault
+):
+    broken = rows((unpacked / f"{table}.csv").read_bytes())
+    broken[0][column] = value
+    with (unpacked / f"{table}.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, broken[0])
+        writer.writeheader()
+        writer.writerows(broken)
+    assert fault in frictionless_faults(unpacked)
+
+
+def test_csvw_finds_a_broken_value_and_a_broken_reference(unpacked):
+    import csvw
+
+    def group():
+        return csvw.TableGroup.from_file(unpacked / "csv-metadata.json")
+
+    assert group().check_referential_integrity()
+    file = unpacked / "sources.csv"
+    lines = file.read_bytes().split(b"\r\n", 2)
+    fields = lines[1].split(b",", 2)
+    file.write_bytes(b"\r\n".join([lines[0], b",".join([b"nobody", *fields[1:]]), lines[2]]))
+    with pytest.raises(ValueError, match="nobody"):
+        group().check_referential_integrity(strict=True)
+    file.write_bytes(
+        b"\r\n".join([lines[0], b",".join([fields[0], b"first", fields[2]]), lines[2]])
+    )
+    table = next(each for each in group().tables if str(each.url) == "sources.csv")
+    with pytest.raises(ValueError, match="first"):
+        list(table.iterdicts(strict=True))
