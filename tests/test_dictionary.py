@@ -221,9 +221,8 @@ def test_the_document_has_every_vocabulary_as_it_is():
 def test_the_lines_for_sqlite_count_what_the_table_says(client, tmp_path, whole):
     (tmp_path / "provisions.csv").write_bytes(whole["provisions.csv"])
     shown = page(client, "/data/loading/")
-    script = html.unescape(
-        re.search(r'<pre class="code" id="load-sqlite">(.*?)</pre>', shown, re.S)[1]
-    )
+    lines = re.search(r'<pre class="code" id="load-sqlite">(.*?)</pre>', shown, re.DOTALL)
+    script = html.unescape(lines[1])
     done = subprocess.run(
         ["sqlite3"], input=script, cwd=tmp_path, capture_output=True, text=True, check=True
     )
@@ -285,11 +284,9 @@ def test_csvw_finds_a_broken_value_and_a_broken_reference(unpacked):
     lines = file.read_bytes().split(b"\r\n", 2)
     fields = lines[1].split(b",", 2)
     file.write_bytes(b"\r\n".join([lines[0], b",".join([b"nobody", *fields[1:]]), lines[2]]))
-    with pytest.raises(ValueError, match="nobody"):
-        group().check_referential_integrity(strict=True)
-    file.write_bytes(
-        b"\r\n".join([lines[0], b",".join([fields[0], b"first", fields[2]]), lines[2]])
-    )
+    assert not group().check_referential_integrity()
+    cells = b",".join([fields[0], b"first", fields[2]])
+    file.write_bytes(b"\r\n".join([lines[0], cells, lines[2]]))
     table = next(each for each in group().tables if str(each.url) == "sources.csv")
     with pytest.raises(ValueError, match="first"):
         list(table.iterdicts(strict=True))
