@@ -460,15 +460,20 @@ class CoverageFilterSet(AgreementFilterSet):
         label="Agency",
         choices=[],
         empty_label="Choose an agency",
+        help_text="The subject: an agency key. Or give country.",
         widget=forms.Select(attrs={"class": "govuk-select", "id": "agency"}),
     )
     country = django_filters.ChoiceFilter(
-        label="Country or union", choices=[], empty_label="Choose a country"
+        label="Country or union",
+        choices=[],
+        empty_label="Choose a country",
+        help_text="The subject: an ISO 3166-1 code, or EU, for all its agencies. Or give agency.",
     )
     by = django_filters.ChoiceFilter(
         label="Partners",
         choices=[("agency", "By agency"), ("country", "By country")],
         empty_label=None,
+        help_text="What a row stands for. Left out: an agency.",
     )
 
     #: The table counts in its cells.

@@ -33,6 +33,7 @@ _DAY = {"type": "string", "format": "date"}
 #: A form sends its empty boxes along; they ask nothing.
 _NOTHING = {"const": ""}
 _DAY_ASKED = {"type": "string", "anyOf": [{"format": "date"}, _NOTHING]}
+_RELEASE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(-[1-9][0-9]{0,3})?$"
 _MOMENT = {"type": "string", "format": "date-time"}
 _ADDRESS = {"type": "string", "format": "uri"}
 _WORDS = {"type": "string"}
@@ -90,6 +91,7 @@ def document(base_url: str, records_a_page: int, example: Any = None) -> dict[st
             {"name": "areas", "description": "What agreements are about."},
             {"name": "products", "description": "The types of health product."},
             {"name": "tables", "description": "The register as tables, under the same question."},
+            {"name": "releases", "description": "The whole register as dated packages."},
         ],
         "paths": dict(_paths(filters, slug, key, example)),
         "components": {"schemas": _schemas()},
@@ -113,6 +115,7 @@ def _paths(
     ):
         yield _get(f"/agreements.{ending}", summary, filters, {200: _text(kind)})
     yield from _tables(filters)
+    yield from _releases()
     told = "The record; or, where another record now holds its content, when and why it went."
     record = _json("AgreementRecord", "Tombstone", told=told)
     if example:
@@ -177,6 +180,38 @@ def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
             503: busy,
         },
         tag="tables",
+    )
+
+
+def _releases() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The data package as it was on the days on which something had changed."""
+    name = _path_parameter("name", "A day, and a number from the second release of it on.", [])
+    name["schema"] = {"type": "string", "pattern": _RELEASE}
+    yield _get(
+        "/data/releases/{name}.json",
+        "What a release holds, and what changed since the one before",
+        [name],
+        {200: _json("Release")},
+        missing=True,
+        tag="releases",
+    )
+    place = {"Location": {"schema": _WORDS}}
+    yield _get(
+        "/data/latest.zip",
+        "Leads to the newest release",
+        [],
+        {302: {"description": "The address of the newest release.", "headers": place}},
+        missing=True,
+        tag="releases",
+    )
+    gone = _text("text/plain") | {"description": "No longer offered."}
+    yield _get(
+        "/data/moctracker-{name}.zip",
+        "One release, as a ZIP of all tables",
+        [name],
+        {200: _text("application/zip", {}), 410: gone},
+        missing=True,
+        tag="releases",
     )
 
 
@@ -356,11 +391,7 @@ def _schemas() -> dict[str, Any]:
         "title": _WORDS,
         "status": {"type": "integer"},
         "detail": _described("All that is wrong, a line each.", _WORDS),
-        "problems": {
-            "type": "object",
-            "description": "What is wrong, by parameter.",
-            "additionalProperties": {"type": "array", "items": _WORDS, "minItems": 1},
-        },
+        "problems": _by_name("What is wrong, by parameter.", _list(_WORDS) | {"minItems": 1}),
     }
     reach = {"depth": _coded(Depth), "commitment": _coded(Commitment)}
     cell = {
@@ -368,6 +399,23 @@ def _schemas() -> dict[str, Any]:
         "product": _described("None where the source names no product.", _or_null(_CODE)),
         "reaches": _described("Deepest first.", _list(_object(reach))),
         "excluded": {"type": "boolean"},
+    }
+    row = {"id": _described("Its id, key or code; of a column, table and name.", _WORDS)}
+    changes = {
+        "added": _list(_object(row)),
+        "changed": _list(_object(row | {"what": _described("What changed.", _WORDS)})),
+        "withdrawn": _list(_object(row)),
+    }
+    release = {
+        "name": {"type": "string", "pattern": _RELEASE},
+        "day": _DAY,
+        "size": _described("Bytes of the ZIP.", _number()),
+        "sha256": _described("Checksum of the ZIP.", _WORDS),
+        "rows": _by_name("Rows of each table.", _number()),
+        "columns": _described("The version of the columns.", _number()),
+        "before": _described("The release it is compared with; empty in the first.", _WORDS),
+        "changes": _by_name("By table; only those in which something changed.", _object(changes)),
+        "offered": _described("Whether the ZIP can still be had.", {"type": "boolean"}),
     }
     inverse = {"kind": _coded(RelationKind), "agreement": _CODE, "note": _WORDS}
     return {
@@ -405,6 +453,7 @@ def _schemas() -> dict[str, Any]:
         "AgencyList": _object(_PLACES | {"agencies": _list(_reference("AgencyRecord"))}),
         "Areas": _object({"areas": _list(_reference("CooperationArea"))}),
         "Products": _object({"products": _list(_reference("ProductCategory"))}),
+        "Release": _object(release),
         "Problem": _object(problem),
         "Gone": _object(problem | withdrawn),
     }
@@ -472,6 +521,10 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _by_name(description: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "description": description, "additionalProperties": values}
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class PageSitemap(Sitemap):
     """The pages about the register as a whole."""
 
     def items(self) -> list[str]:
-        return ["home", "agreement-list", "agency-list", "data", "about"]
+        return ["home", "agreement-list", "agency-list", "data", "dictionary", "loading", "about"]
 
     def location(self, item: Any) -> str:
         return reverse(item)

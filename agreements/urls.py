@@ -5,7 +5,7 @@ from django.urls import path
 
 from .exports import TABLES
 from .sitemaps import SITEMAPS
-from .views import agencies, agreements, changes, coverage, faces, site, tables
+from .views import agencies, agreements, changes, coverage, faces, releases, site, tables
 from .views.parts import conditional
 
 urlpatterns = [
@@ -45,9 +45,19 @@ urlpatterns = [
         if name != "agreements"
     ),
     path("data/", site.data, name="data"),
+    path("data/dictionary/", site.dictionary, name="dictionary"),
+    path("data/loading/", site.loading, name="loading"),
+    path("data/releases/", releases.release_list, name="release-list"),
+    path("data/releases/<slug:name>/", releases.release_detail, name="release-detail"),
+    path("data/releases/<slug:name>.json", releases.release_json, name="release-json"),
     path("about/", site.about, name="about"),
     path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
     path("robots.txt", site.robots, name="robots"),
 ]
 for pattern in urlpatterns:
     pattern.callback = conditional(pattern.callback)
+# These have entity tags of their own, or none: their answers do not follow the register's edition.
+urlpatterns += [
+    path("data/latest.zip", releases.latest, name="release-latest"),
+    path("data/moctracker-<slug:name>.zip", releases.release_zip, name="release-zip"),
+]

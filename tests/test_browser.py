@@ -41,6 +41,9 @@ PAGES = [
     "/agencies/mhlw/",
     "/about/",
     "/data/",
+    "/data/dictionary/",
+    "/data/loading/",
+    "/data/releases/",
     "/nowhere/",
 ]
 

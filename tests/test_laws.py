@@ -79,6 +79,7 @@ def everything_shown(client, agreement, agency):
         "slug": [agreement.slug, "jsepa-2002"],
         "key": [agency.key, "gov-jp", "hsa"],
         "other": [agency.key, "gov-sg"],
+        "name": [agreement.slug, "2026-11-24"],
     }
     walked = 0
     for path, names in public_paths():

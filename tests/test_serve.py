@@ -23,6 +23,7 @@ def served(monkeypatch, settings, tmp_path):
     """Runs the command; returns what it printed and the command line of the server."""
     settings.STATIC_ROOT = tmp_path / "static"
     started = []
+    monkeypatch.setattr(serve.subprocess, "Popen", lambda argv, **options: None)
     monkeypatch.setattr(serve.os, "execv", lambda path, argv: started.append(argv))
     monkeypatch.setattr(connection, "close", lambda: None)
 

@@ -24,11 +24,13 @@ from .records import (
     told_record,
 )
 from .tables import COLUMNS, TABLES, Column, Table
+from .versions import COLUMN_VERSIONS, since
 from .workbook import WORKBOOK_LIMIT, workbook
 
 __all__ = [
     "CHILDREN",
     "COLUMNS",
+    "COLUMN_VERSIONS",
     "DERIVED",
     "FORMAT",
     "LIST_SEPARATOR",
@@ -56,6 +58,7 @@ __all__ = [
     "recorded",
     "register_document",
     "row_count",
+    "since",
     "snapshot",
     "table_csv",
     "table_rows",

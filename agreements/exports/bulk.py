@@ -40,7 +40,7 @@ Row = list[str]
 
 
 class RegisterChanged(Exception):
-    """A record left the register while its table was being written."""
+    """The register changed while it was being written: what there is so far is no answer."""
 
 
 def table_rows(

@@ -67,8 +67,9 @@ class _Written:
 
 def package(
     agreements: AgreementQuerySet, day: datetime.date, base_url: str, file: IO[bytes]
-) -> None:
-    """Write the data package of these agreements to ``file`` as one ZIP.
+) -> dict[str, int]:
+    """Write the data package of these agreements to ``file`` as one ZIP, and return the number of
+    rows of each table.
 
     ``day`` is the day the statuses are told for. The register is read once, a few hundred
     agreements in memory at a time; tables wait in temporary files. The same content gives the
@@ -102,6 +103,7 @@ def package(
             written[name] = _add(archive, name, [text.encode()])
         sums = "".join(f"{each.sha256}  {name}\n" for name, each in written.items())
         _add(archive, "SHA256SUMS", [sums.encode()])
+    return counts
 
 
 def _write_tables(

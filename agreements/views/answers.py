@@ -13,7 +13,7 @@ from .parts import Refusal
 
 METHODS = "GET, HEAD, OPTIONS"
 #: How an address ends at which a program asks.
-FOR_PROGRAMS = (".json", ".csv", ".atom", ".xlsx", ".ics", ".bib")
+FOR_PROGRAMS = (".json", ".csv", ".atom", ".xlsx", ".ics", ".bib", ".zip")
 
 View = Callable[..., Any]
 

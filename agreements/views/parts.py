@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import condition
 
-from .. import search
+from .. import releases, search
 from ..coverage import Change, ChangeKind, Commitment, Depth, changes
 from ..filters import AgreementFilterSet, DayFilter, shown
 from ..models import (
@@ -41,11 +41,12 @@ _MADE_BY = max(
 
 
 def edition_tag(request: HttpRequest, *args: Any, **kwargs: Any) -> str | None:
-    """The entity tag of a public page: it follows from the edition of the register, the day, the
-    address and the code. None while developing, where templates change under the server."""
+    """The entity tag of a public page: it follows from the edition of the register, its releases,
+    the day, the address and the code. None while developing, where templates change."""
     if settings.DEBUG:
         return None
-    made_from = (Edition.current(), timezone.localdate(), request.get_full_path(), _MADE_BY)
+    edition = (Edition.current(), releases.mark())
+    made_from = (*edition, timezone.localdate(), request.get_full_path(), _MADE_BY)
     return '"' + sha256(repr(made_from).encode()).hexdigest()[:32] + '"'
 
 

@@ -7,7 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from .. import facets
+from .. import dictionary as dictionary_of_data
+from .. import facets, releases
 from ..exports import TABLES
 from ..models import Agreement
 from ..status import Status
@@ -49,10 +50,30 @@ def data(request: HttpRequest) -> HttpResponse:
             for name, table in TABLES.items()
             if name != "agreements"
         ],
+        "release": releases.newest(),
     }
     response = render(request, "agreements/data.html", context)
     response["Link"] = f'<{reverse("openapi")}>; rel="service-desc"; type="application/json"'
     return response
+
+
+@require_safe
+def dictionary(request: HttpRequest) -> HttpResponse:
+    """What every table, column, filter and code means."""
+    context = dictionary_of_data.terms() | {
+        "tables": dictionary_of_data.tables(),
+        "filters": dictionary_of_data.filters(),
+        "coverage_filters": dictionary_of_data.coverage_filters(),
+        "partner_columns": dictionary_of_data.partner_columns(),
+        "vocabularies": dictionary_of_data.vocabularies(),
+    }
+    return render(request, "agreements/dictionary.html", context)
+
+
+@require_safe
+def loading(request: HttpRequest) -> HttpResponse:
+    """How to read the tables into other programs."""
+    return render(request, "agreements/loading.html")
 
 
 @require_safe

@@ -3,9 +3,11 @@
 import os
 import secrets
 import socket
+import subprocess
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -48,6 +50,9 @@ class Command(BaseCommand):
         self.stdout.write("Stop with Ctrl-C.\n")
         self.stdout.flush()
         connection.close()
+        # A process of its own: pages and downloads never wait for a release to be built.
+        builder = [str(settings.BASE_DIR / "manage.py"), "build_package", "--watch"]
+        subprocess.Popen([sys.executable, *builder], stdout=subprocess.DEVNULL)  # noqa: S603
         server = ["-m", "gunicorn", "moctracker.wsgi", "--bind", f"127.0.0.1:{port}"]
         server += ["--threads", "16", "--log-level", "warning"]
         os.execv(sys.executable, [sys.executable, *server])  # noqa: S606

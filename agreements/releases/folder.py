@@ -1,0 +1,136 @@
+"""The folder of releases: for each a ZIP and, beside it, a small JSON that says what it is.
+
+A release is there once its JSON is. Both are written elsewhere and moved here whole, the JSON
+last, so that nobody ever reads half of one. A ZIP that the operator has taken away leaves its JSON:
+the release is then told of, and no longer offered.
+"""
+
+import datetime
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+PREFIX = "moctracker-"
+#: The day, and a number where it is not the first of its day.
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:-([1-9]\d{0,3}))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release. ``changes`` has, for each of agreements, agencies, areas and products, the rows
+    ``added``, ``changed`` (each with ``what``, in words) and ``withdrawn``, by id, key or code;
+    it is empty in the first release. ``columns`` is the version of the columns."""
+
+    name: str
+    day: str
+    size: int
+    sha256: str
+    rows: dict[str, int]
+    columns: int
+    before: str = ""
+    changes: dict[str, dict[str, list[dict[str, str]]]] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """Under which name it is downloaded."""
+        return f"{PREFIX}{self.name}.zip"
+
+    @property
+    def path(self) -> Path:
+        """Where its ZIP lies."""
+        return settings.RELEASES_ROOT / self.file_name
+
+    @property
+    def offered(self) -> bool:
+        """Whether its ZIP can be had."""
+        return self.path.is_file()
+
+    @property
+    def date(self) -> datetime.date:
+        """Its day."""
+        return datetime.date.fromisoformat(self.day)
+
+    @property
+    def total_rows(self) -> int:
+        """The rows of all its tables."""
+        return sum(self.rows.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """What is kept beside the ZIP, and what programs are told."""
+        return asdict(self)
+
+
+def _order(name: str) -> tuple[str, int]:
+    found = _NAME.fullmatch(name)
+    return (found[1], int(found[2] or 1)) if found else ("", 0)
+
+
+def every() -> list[str]:
+    """The names of all releases, newest first."""
+    names = (path.stem.removeprefix(PREFIX) for path in settings.RELEASES_ROOT.glob("*.json"))
+    return sorted(filter(_NAME.fullmatch, names), key=_order, reverse=True)
+
+
+def named(name: str) -> Release | None:
+    """The release of this name, if there is one."""
+    if not _NAME.fullmatch(name):
+        return None
+    try:
+        text = (settings.RELEASES_ROOT / f"{PREFIX}{name}.json").read_text()
+    except FileNotFoundError:
+        return None
+    return Release(**json.loads(text))
+
+
+def newest() -> Release | None:
+    """The newest release that is offered."""
+    for name in every():
+        release = named(name)
+        if release and release.offered:
+            return release
+    return None
+
+
+def mark() -> int:
+    """A number that is another one after each release, without a look into the folder."""
+    try:
+        return settings.RELEASES_ROOT.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def withdrawn_since(release: Release) -> list[str]:
+    """The agreements of a release that a later release no longer has, by id."""
+    later = [name for name in every() if _order(name) > _order(release.name)]
+    gone: dict[str, None] = {}
+    came: set[str] = set()
+    for told in _told(reversed(later)):
+        for row in told["added"]:
+            if row["id"] in gone:
+                del gone[row["id"]]
+            else:
+                came.add(row["id"])
+        for row in told["withdrawn"]:
+            if row["id"] in came:
+                came.discard(row["id"])
+            else:
+                gone[row["id"]] = None
+    return list(gone)
+
+
+def _told(names: Iterator[str]) -> Iterator[dict[str, list[dict[str, str]]]]:
+    for name in names:
+        release = named(name)
+        if release and "agreements" in release.changes:
+            yield release.changes["agreements"]
+
+
+def free_name(day: datetime.date) -> str:
+    """The name of the next release of a day."""
+    today = [_order(name) for name in every() if name.startswith(day.isoformat())]
+    return f"{day.isoformat()}-{today[0][1] + 1}" if today else day.isoformat()

@@ -1,0 +1,293 @@
+"""The dictionary says what every table, column, filter and vocabulary is, and says it truly."""
+
+import csv
+import datetime
+import hashlib
+import html
+import io
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from agreements import dictionary
+from agreements.exports import (
+    COLUMN_VERSIONS,
+    PARTNER_COLUMNS,
+    TABLES,
+    package,
+    since,
+)
+from agreements.filters import AgreementFilterSet, CoverageFilterSet
+from agreements.models import Agreement, CooperationArea, Edition, ProductCategory
+from tests import make
+
+pytestmark = pytest.mark.django_db
+DAY = datetime.date(2026, 11, 24)
+DOCUMENT = (Path(__file__).parents[1] / "docs/data.md").read_text()
+#: Of the columns as they stood when version 1 was given its name.
+FIRST_VERSION = "47647abbdb7f19365dce989130b5e29dc143b7d59c1b4eb64056be1ece93bda6"
+
+
+@pytest.fixture(scope="module")
+def whole(django_db_setup, django_db_blocker):
+    """The files of the package of the shipped register."""
+    with django_db_blocker.unblock():
+        file = io.BytesIO()
+        package(Agreement.objects.register(), DAY, "https://register.example", file)
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def rows(content):
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+# --- Columns are only ever added ----------------------------------------------------------------
+
+
+def test_every_column_stands_where_the_versions_put_it_and_none_is_renamed_removed_or_moved():
+    headers = {name: table.header for name, table in TABLES.items()}
+    headers["coverage"] = PARTNER_COLUMNS
+    for name, header in headers.items():
+        promised = [c for version in COLUMN_VERSIONS for c in version.get(name, ())]
+        assert list(header) == promised, name
+    assert {name for version in COLUMN_VERSIONS for name in version} == set(headers)
+
+
+def test_what_a_version_lists_is_never_touched_again():
+    digest = hashlib.sha256(json.dumps(COLUMN_VERSIONS[0]).encode()).hexdigest()
+    assert digest == FIRST_VERSION
+
+
+def test_since_names_the_version_of_a_column_or_refuses():
+    assert since("agreements", "id") == 1
+    with pytest.raises(LookupError, match=r"agreements\.made_up stands in no version"):
+        since("agreements", "made_up")
+
+
+# --- What is said is so -------------------------------------------------------------------------
+
+
+def test_every_column_of_every_table_is_described(whole):
+    entries = dictionary.tables()
+    assert [entry.table.name for entry in entries] == list(TABLES)
+    for entry in entries:
+        assert [column.name for column in entry.columns] == list(entry.table.header)
+        for column in entry.columns:
+            assert len(column.meaning) > 5, column
+            assert column.type, column
+            assert column.allowed, column
+            assert column.since >= 1, column
+
+
+def test_an_example_is_a_value_of_the_register(whole):
+    for entry in dictionary.tables():
+        values = rows(whole[f"{entry.table.name}.csv"])
+        for column in entry.columns:
+            there = [row[column.name] for row in values if row[column.name]]
+            if column.name in ("url", "status_day"):
+                continue
+            if column.example.endswith("…"):
+                assert any(value.startswith(column.example[:-1]) for value in there)
+                assert not any(len(value) <= 60 for value in there)
+            else:
+                assert column.example in there or column.example == "" == "".join(there), column
+
+
+def test_no_example_outlives_its_record(empty_register):
+    made = make.agreement(slug="made-up-one", title="Kanarienvogel")
+    found = {c.name: c.example for c in dictionary.tables()[0].columns}
+    assert found["title"] == "Kanarienvogel"
+    make.agreement(slug="made-up-draft", title="A draft", state="draft")
+    Agreement.objects.filter(pk=made.pk).update(state="in_review")
+    Edition.renew()
+    assert {c.example for c in dictionary.tables()[0].columns} == {""}
+
+
+def test_every_code_of_the_register_is_a_code_of_the_vocabulary_that_is_named(whole):
+    known = {each.anchor: {code for code, _ in each.values} for each in dictionary.vocabularies()}
+    looked_at = 0
+    for entry in dictionary.tables():
+        for column in entry.columns:
+            if column.vocabulary in known:
+                values = {row[column.name] for row in rows(whole[f"{entry.table.name}.csv"])}
+                assert values - {""} <= known[column.vocabulary], column
+                looked_at += 1
+    assert looked_at >= 20
+
+
+def test_every_list_of_codes_has_its_name_its_source_and_the_columns_that_take_it():
+    listed = dictionary.vocabularies()
+    assert len({each.anchor for each in listed}) == len(listed)
+    taken = {column for each in listed for column in each.columns}
+    assert taken == {
+        f"{table.name}.{column.name}"
+        for table in TABLES.values()
+        for column in table.columns
+        if column.allowed
+    }
+    for each in listed:
+        assert each.source
+        assert each.values
+    for table in TABLES.values():
+        for column in table.columns:
+            if column.allowed:
+                choices = dictionary._choices(column.allowed)
+                assert set(column.allowed) == {(str(v), str(t)) for v, t in choices.choices}
+
+
+def test_every_filter_is_described_and_a_described_one_is_taken(client):
+    for found, declared, address in (
+        (dictionary.filters(), AgreementFilterSet, "/agreements/"),
+        (dictionary.coverage_filters(), CoverageFilterSet, "/coverage/"),
+    ):
+        assert [each.name for each in found] == list(declared.base_filters)
+        for each in found:
+            assert len(each.meaning) > 10, each
+            assert each.allowed, each
+        known = {each.name: each for each in found}
+        assert known["status"].several
+        assert known["status"].vocabulary == "status"
+        assert client.get(f"{address}?made_up=1").status_code == 400
+
+
+def test_every_column_of_the_table_of_partners_is_described():
+    found = dictionary.partner_columns()
+    assert tuple(name for name, _, _ in found) == PARTNER_COLUMNS
+    assert all(meaning for _, meaning, _ in found)
+
+
+# --- The page and the document ------------------------------------------------------------------
+
+
+def page(client, address="/data/dictionary/"):
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_page_has_every_table_column_filter_code_area_and_product(client):
+    shown = page(client)
+    for name, table in TABLES.items():
+        section = shown.partition(f'id="table-{name}"')[2].partition("</section>")[0]
+        for column in table.header:
+            assert f"<code>{column}</code>" in section, (name, column)
+    for name in (*AgreementFilterSet.base_filters, *CoverageFilterSet.base_filters):
+        assert f"<code>{name}</code>" in shown, name
+    for name in PARTNER_COLUMNS:
+        assert f"<code>{name}</code>" in shown, name
+    for each in dictionary.vocabularies():
+        section = shown.partition(f'id="{each.anchor}"')[2].partition("</section>")[0]
+        assert all(f"<code>{code}</code>" in section for code, _ in each.values), each.title
+    for model in (CooperationArea, ProductCategory):
+        assert all(f"<code>{term.code}</code>" in shown for term in model.objects.all())
+
+
+def test_every_link_inside_the_page_leads_somewhere(client):
+    for address in ("/data/dictionary/", "/data/loading/"):
+        shown = page(client, address)
+        ids = re.findall(r'\bid="([^"]+)"', shown)
+        assert len(ids) == len(set(ids))
+        assert set(re.findall(r'href="#([^"]+)"', shown)) <= set(ids)
+
+
+def test_the_document_has_every_column_of_every_table():
+    for name, table in TABLES.items():
+        if name == "agreements":
+            continue
+        section = DOCUMENT.partition(f"### {table.noun.__name__}\n")[2].partition("\n### ")[0]
+        for column in table.header:
+            where = DOCUMENT if column == table.owner or column in table.worked_out else section
+            assert f"`{column}`" in where, (name, column)
+    for name in CoverageFilterSet.base_filters:
+        assert f"`{name}`" in DOCUMENT, name
+
+
+def test_the_document_has_every_vocabulary_as_it_is():
+    for each in dictionary.vocabularies():
+        codes = ", ".join(f"`{code}` {label}" for code, label in each.values)
+        assert f"**{each.title}** ({each.source}): {codes}." in DOCUMENT, each.title
+
+
+# --- Loading ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="the program sqlite3 is not installed")
+def test_the_lines_for_sqlite_count_what_the_table_says(client, tmp_path, whole):
+    (tmp_path / "provisions.csv").write_bytes(whole["provisions.csv"])
+    shown = page(client, "/data/loading/")
+    lines = re.search(r'<pre class="code" id="load-sqlite">(.*?)</pre>', shown, re.DOTALL)
+    script = html.unescape(lines[1])
+    done = subprocess.run(
+        ["sqlite3"], input=script, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    counted = dict(line.split(",") for line in done.stdout.split())
+    stated = {}
+    for row in rows(whole["provisions.csv"]):
+        if row["stage"] and row["commitment"] != "excluded":
+            stated.setdefault(row["stage"], set()).add(row["agreement"])
+    assert counted == {stage: str(len(ids)) for stage, ids in stated.items()}
+
+
+# --- The validators see a fault -----------------------------------------------------------------
+
+
+@pytest.fixture
+def unpacked(tmp_path, whole):
+    for name, content in whole.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def frictionless_faults(folder):
+    from frictionless import Package
+
+    report = Package(str(folder / "datapackage.json")).validate()
+    return {fault[0] for fault in report.flatten(["type"])}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "fault"),
+    [
+        ("provisions", "depth", "very deep", "constraint-error"),
+        ("agreements", "signed_on", "May 2010", "constraint-error"),
+        ("sources", "number", "first", "type-error"),
+        ("participations", "agency", "nobody", "foreign-key"),
+        ("agreements", "title", "", "constraint-error"),
+    ],
+)
+def test_frictionless_finds_a_value_that_its_description_does_not_allow(
+    unpacked, table, column, value, fault
+):
+    broken = rows((unpacked / f"{table}.csv").read_bytes())
+    broken[0][column] = value
+    with (unpacked / f"{table}.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, broken[0])
+        writer.writeheader()
+        writer.writerows(broken)
+    assert fault in frictionless_faults(unpacked)
+
+
+def test_csvw_finds_a_broken_value_and_a_broken_reference(unpacked):
+    import csvw
+
+    def group():
+        return csvw.TableGroup.from_file(unpacked / "csv-metadata.json")
+
+    assert group().check_referential_integrity()
+    file = unpacked / "sources.csv"
+    lines = file.read_bytes().split(b"\r\n", 2)
+    fields = lines[1].split(b",", 2)
+    file.write_bytes(b"\r\n".join([lines[0], b",".join([b"nobody", *fields[1:]]), lines[2]]))
+    with pytest.raises(ValueError, match="Key `nobody` not found"):
+        group().check_referential_integrity()
+    cells = b",".join([fields[0], b"first", fields[2]])
+    file.write_bytes(b"\r\n".join([lines[0], cells, lines[2]]))
+    table = next(each for each in group().tables if str(each.url) == "sources.csv")
+    with pytest.raises(ValueError, match="first"):
+        list(table.iterdicts(strict=True))
