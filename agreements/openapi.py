@@ -157,7 +157,7 @@ def _paths(
 def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every table as a CSV, and all of them as a workbook."""
     busy = _text("text/plain") | {
-        "description": "Too many downloads are under way; ask again later.",
+        "description": "Too many downloads are under way, or the register changed; ask again.",
         "headers": {"Retry-After": {"description": "In seconds.", "schema": _number()}},
     }
     for table in TABLES.values():

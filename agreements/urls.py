@@ -6,7 +6,7 @@ from django.urls import path
 from .exports import TABLES
 from .sitemaps import SITEMAPS
 from .views import agencies, agreements, changes, coverage, faces, releases, site, tables
-from .views.parts import conditional
+from .views.parts import conditional, with_opened
 
 urlpatterns = [
     path("", site.home, name="home"),
@@ -58,6 +58,6 @@ for pattern in urlpatterns:
     pattern.callback = conditional(pattern.callback)
 # These have entity tags of their own, or none: their answers do not follow the register's edition.
 urlpatterns += [
-    path("data/latest.zip", releases.latest, name="release-latest"),
-    path("data/moctracker-<slug:name>.zip", releases.release_zip, name="release-zip"),
+    path("data/latest.zip", with_opened(releases.latest), name="release-latest"),
+    path("data/moctracker-<slug:name>.zip", with_opened(releases.release_zip), name="release-zip"),
 ]

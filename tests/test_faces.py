@@ -345,6 +345,7 @@ def test_two_equal_milestones_are_two_events(client):
 
 def published_pages():
     pages = {"/", "/agreements/", "/agencies/", "/data/", "/about/"}
+    pages |= {"/data/dictionary/", "/data/loading/"}
     pages |= {a.get_absolute_url() for a in Agreement.objects.register()}
     return pages | {a.get_absolute_url() for a in Agency.objects.register()}
 

@@ -302,6 +302,7 @@ def test_the_newest_release_is_downloaded_from_one_address_as_a_file(small, clie
     content = b"".join(answer)
     assert hashlib.sha256(content).hexdigest() == release.sha256
     assert answer["Content-Type"] == "application/zip"
+    assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
     assert "Content-Encoding" not in answer
     assert int(answer["Content-Length"]) == len(content)
     assert answer["Content-Disposition"] == 'attachment; filename="moctracker-2026-11-24.zip"'
@@ -322,6 +323,7 @@ def test_a_download_asks_the_database_nothing_and_whoever_has_it_gets_304(
         assert client.get("/data/latest.zip").status_code == 302
         known = client.get(address, headers={"if-none-match": f'"{release.sha256}"'})
     assert known.status_code == 304
+    assert known["Access-Control-Allow-Origin"] == "*"
 
 
 @pytest.mark.parametrize(

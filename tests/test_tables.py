@@ -439,6 +439,19 @@ def test_a_record_withdrawn_meanwhile_breaks_the_table_off(client, monkeypatch):
         Agreement.objects.filter(slug="hsa-mhlw-moc-2026").update(state="published")
 
 
+def test_a_record_withdrawn_meanwhile_puts_off_the_workbook_and_frees_its_place(
+    client, monkeypatch
+):
+    def meanwhile(*arguments):
+        raise exports.RegisterChanged
+
+    monkeypatch.setattr(tables, "write_workbook", meanwhile)
+    for _ in range(tables.AT_ONCE + 1):
+        response = client.get("/agreements.xlsx?type=mra")
+        assert (response.status_code, response["Retry-After"]) == (503, "10")
+        assert response.content.decode().startswith("The register changed meanwhile.")
+
+
 #: The site, but the flat table fails after its first piece.
 BROKEN = """
 from moctracker.wsgi import application

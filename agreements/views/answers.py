@@ -20,10 +20,11 @@ View = Callable[..., Any]
 
 def opened(response: Any) -> Any:
     """The response with the headers of every face: any site's scripts may read it, whoever keeps
-    it asks again before using it, and the description of all faces is linked."""
+    it asks again before using it unless the answer says otherwise, and the description of all
+    faces is linked."""
     response["Access-Control-Allow-Origin"] = "*"
     response["Access-Control-Expose-Headers"] = "Content-Disposition, ETag, Link, X-Total-Rows"
-    response["Cache-Control"] = "public, no-cache"
+    response.setdefault("Cache-Control", "public, no-cache")
     response["Link"] = (
         f'<{reverse("openapi")}>; rel="service-desc"; type="application/json", '
         f'<{reverse("data")}>; rel="service-doc"; type="text/html"'

@@ -51,18 +51,19 @@ def edition_tag(request: HttpRequest, *args: Any, **kwargs: Any) -> str | None:
 
 
 def conditional(view: Callable[..., Any]) -> Callable[..., Any]:
-    """The view, which answers 304 without being asked to whoever has its present page already.
+    """The view, which answers 304 without being asked to whoever has its present page already."""
+    return with_opened(condition(etag_func=edition_tag)(view))
 
-    What a view's ``opened`` adds to its answers is added to that one too.
-    """
-    known = condition(etag_func=edition_tag)(view)
+
+def with_opened(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The view with what its ``opened``, if it has one, adds to each answer, 304 too."""
     opened = getattr(view, "opened", None)
     if opened is None:
-        return known
+        return view
 
-    @wraps(known)
+    @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return opened(known(request, *args, **kwargs))
+        return opened(view(request, *args, **kwargs))
 
     return answer
 

@@ -98,7 +98,7 @@ def latest(request: HttpRequest) -> HttpResponse:
     if release is None:
         raise Refusal({"address": ["There is no release of the data package yet."]}, 404)
     address = reverse("release-zip", args=[release.name])
-    return HttpResponseRedirect(address, headers={"Cache-Control": "public, no-cache"})
+    return HttpResponseRedirect(address)
 
 
 def _checksum(request: HttpRequest, name: str) -> str | None:

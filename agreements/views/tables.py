@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 
-from ..exports import TABLES, WORKBOOK_LIMIT, row_count, table_csv
+from ..exports import TABLES, WORKBOOK_LIMIT, RegisterChanged, row_count, table_csv
 from ..exports import workbook as write_workbook
 from .answers import face
 from .parts import Refusal, question_asked, site_url
@@ -20,6 +20,7 @@ AT_ONCE = 10
 RETRY_AFTER = 10
 _CSV = "text/csv; charset=utf-8"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_TOO_MANY = "Too many downloads are under way."
 _places = threading.BoundedSemaphore(AT_ONCE)
 _turn = threading.Lock()
 
@@ -56,7 +57,7 @@ def table(request: HttpRequest, name: str) -> HttpResponse | StreamingHttpRespon
         return StreamingHttpResponse(content_type=_CSV, headers=headers)
     pieces = table_csv(chosen, ids, question.day, site_url(request))
     if not _places.acquire(blocking=False):
-        return _too_many()
+        return _later(_TOO_MANY)
     return StreamingHttpResponse(Written(pieces), content_type=_CSV, headers=headers)
 
 
@@ -73,12 +74,14 @@ def workbook(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     if request.method == "HEAD":
         return StreamingHttpResponse(content_type=_XLSX, headers=headers)
     if not _places.acquire(blocking=False):
-        return _too_many()
+        return _later(_TOO_MANY)
     content = io.BytesIO()
     asked = (question.sentence, request.build_absolute_uri())
     try:
         with _turn:
             write_workbook(ids, question.day, site_url(request), asked, content)
+    except RegisterChanged:
+        return _later("The register changed meanwhile.")
     finally:
         _places.release()
     return HttpResponse(content.getvalue(), content_type=_XLSX, headers=headers)
@@ -89,9 +92,9 @@ def _headers(name: str, ending: str, filtered: bool) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{kept_as}.{ending}"'}
 
 
-def _too_many() -> HttpResponse:
+def _later(why: str) -> HttpResponse:
     return HttpResponse(
-        f"Too many downloads are under way. Ask again in {RETRY_AFTER} seconds.\n",
+        f"{why} Ask again in {RETRY_AFTER} seconds.\n",
         status=503,
         content_type="text/plain; charset=utf-8",
         headers={"Retry-After": str(RETRY_AFTER)},
