@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from .coverage import Commitment, Depth, Stage
 from .dates import FIRST_YEAR, LAST_YEAR, PartialDateField, PartialDateFormField
-from .exports import CHILDREN, DERIVED, NATURAL_KEY, PUBLIC, TABLES, WORKBOOK_LIMIT
+from .exports import CHILDREN, DERIVED, NATURAL_KEY, PUBLIC, TABLES, WORKBOOK_LIMIT, WORKBOOK_TYPE
 from .filters import MAX_SIDES, AgreementFilterSet, MomentField
 from .models import (
     Agreement,
@@ -175,7 +175,7 @@ def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
         "All tables of the agreements as a workbook",
         filters,
         {
-            200: _text("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", {}),
+            200: _text(WORKBOOK_TYPE, {}),
             413: too_large,
             503: busy,
         },

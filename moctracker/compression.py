@@ -5,7 +5,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.middleware.gzip import GZipMiddleware
 
-_COMPRESSED = ("application/zip",)
+from agreements.exports import WORKBOOK_TYPE
+
+_COMPRESSED = ("application/zip", WORKBOOK_TYPE)
 
 
 class GZip(GZipMiddleware):

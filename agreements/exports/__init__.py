@@ -25,7 +25,7 @@ from .records import (
 )
 from .tables import COLUMNS, TABLES, Column, Table
 from .versions import COLUMN_VERSIONS, since
-from .workbook import WORKBOOK_LIMIT, workbook
+from .workbook import WORKBOOK_LIMIT, WORKBOOK_TYPE, workbook
 
 __all__ = [
     "CHILDREN",
@@ -42,6 +42,7 @@ __all__ = [
     "TABLES",
     "WITHHELD",
     "WORKBOOK_LIMIT",
+    "WORKBOOK_TYPE",
     "Column",
     "RegisterChanged",
     "Table",

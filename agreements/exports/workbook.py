@@ -10,6 +10,8 @@ from .bulk import Row, table_rows
 from .package import COUNTING_RULES, TITLE
 from .tables import TABLES, Column, Table
 
+#: The kind of file, as it is named on the web. Itself a ZIP archive.
+WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 #: A workbook is made whole before it is sent, and nobody reads a longer one: the CSV is for that.
 WORKBOOK_LIMIT = 5000
 #: What a cell of a sheet can hold, in the units that the format counts (UTF-16).

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 
-from ..exports import TABLES, WORKBOOK_LIMIT, RegisterChanged, row_count, table_csv
+from ..exports import TABLES, WORKBOOK_LIMIT, WORKBOOK_TYPE, RegisterChanged, row_count, table_csv
 from ..exports import workbook as write_workbook
 from .answers import face
 from .parts import Refusal, question_asked, site_url
@@ -19,7 +19,6 @@ AT_ONCE = 10
 #: When whoever comes too many may ask again, in seconds.
 RETRY_AFTER = 10
 _CSV = "text/csv; charset=utf-8"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _TOO_MANY = "Too many downloads are under way."
 _places = threading.BoundedSemaphore(AT_ONCE)
 _turn = threading.Lock()
@@ -72,7 +71,7 @@ def workbook(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         raise Refusal({"agreements": [problem]}, 413)
     headers = _headers("agreements", "xlsx", bool(question.query_string))
     if request.method == "HEAD":
-        return StreamingHttpResponse(content_type=_XLSX, headers=headers)
+        return StreamingHttpResponse(content_type=WORKBOOK_TYPE, headers=headers)
     if not _places.acquire(blocking=False):
         return _later(_TOO_MANY)
     content = io.BytesIO()
@@ -84,7 +83,7 @@ def workbook(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         return _later("The register changed meanwhile.")
     finally:
         _places.release()
-    return HttpResponse(content.getvalue(), content_type=_XLSX, headers=headers)
+    return HttpResponse(content.getvalue(), content_type=WORKBOOK_TYPE, headers=headers)
 
 
 def _headers(name: str, ending: str, filtered: bool) -> dict[str, str]:
