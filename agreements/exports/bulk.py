@@ -294,12 +294,12 @@ def _dated(told: str) -> _Dated:
 
 
 @lru_cache(maxsize=65_536)
-def _signed(told: str) -> tuple[PartialDate | None, str, str, str]:
-    """A date of signature, then as its columns have it: as recorded, its first, its last day."""
+def _signed(told: str) -> tuple[PartialDate | None, tuple[str, str, str]]:
+    """A date of signature, and its columns: as it is recorded, its first and its last day."""
     if not told:
-        return None, "", "", ""
+        return None, ("", "", "")
     signed = PartialDate.parse(told)
-    return signed, told, signed.earliest.isoformat(), signed.latest.isoformat()
+    return signed, (told, signed.earliest.isoformat(), signed.latest.isoformat())
 
 
 class _Provided(NamedTuple):
@@ -320,6 +320,8 @@ def _covered(provided: tuple[_Provided, ...]) -> str:
     return next(str(cell) for cell in by_stage(provided) if cell.provisions)
 
 
+#: Where the cross-cutting areas stand: after the stages.
+_NO_STAGE = len(STAGE_COLUMNS)
 #: Stands in the place of a slug in an address.
 _SLUG = "0"
 
@@ -427,7 +429,7 @@ class _Flat:
         provisions: str,
         products: str,
     ) -> tuple[str, ...]:
-        signed, *signature = _signed(signed_on)
+        signed, signature = _signed(signed_on)
         ruling = status_on(self.day, signed, map(_dated, _parted(milestones)))
         agencies = [self.agencies[agency] for agency in _parted(participations)]
         jurisdictions = dict.fromkeys([jurisdiction for _, jurisdiction in agencies])
@@ -444,18 +446,26 @@ class _Flat:
 
     def _coverage(self, provisions: str) -> list[str]:
         """What is stated of each stage, then the areas that belong to none."""
-        found: dict[Stage | None, list[Any]] = {}
+        found: dict[int, list[Any]] = {}
         for told in _parted(provisions):
-            stage, provided = self.provided(told)
-            found.setdefault(stage, []).append(provided)
-        cells = [_covered(tuple(found[each])) if each in found else "" for each in STAGE_COLUMNS]
-        return [*cells, LIST_SEPARATOR.join(dict.fromkeys(found.get(None, ())))]
+            place, provided = self.provided(told)
+            found.setdefault(place, []).append(provided)
+        cells = [""] * (_NO_STAGE + 1)
+        for place, all_of_it in found.items():
+            if place == _NO_STAGE:
+                cells[place] = LIST_SEPARATOR.join(dict.fromkeys(all_of_it))
+            else:
+                cells[place] = _covered(tuple(all_of_it))
+        return cells
 
-    def _provided(self, told: str) -> tuple[Stage | None, Any]:
-        """The stage of a provision and what its coverage needs; of one without, its area's name."""
+    def _provided(self, told: str) -> tuple[int, Any]:
+        """Where the stage of a provision stands and what its coverage needs; of a provision in a
+        cross-cutting area, the area's name."""
         area, depth, commitment = told.split(_VALUES)
         name, stage = self.areas[area]
-        return stage, _Provided(stage, depth, commitment) if stage else name
+        if stage is None:
+            return _NO_STAGE, name
+        return list(STAGE_COLUMNS).index(stage), _Provided(stage, depth, commitment)
 
     def _scope(self, told: str) -> tuple[str, str]:
         """The names and the codes of products, in the order of the vocabulary."""

@@ -31,7 +31,7 @@ def unguard(text: str) -> str:
 def any_formula(texts: Iterable[str]) -> bool:
     """Whether ``guard`` may have to do with one of them; False where it has not."""
     # One search costs a quarter of a look at each.
-    return bool(_ANY_FORMULA.search("\0".join(("", *texts))))
+    return bool(_ANY_FORMULA.search("\0" + "\0".join(texts)))
 
 
 def joined(values: Iterable[str]) -> str:

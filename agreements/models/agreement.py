@@ -434,7 +434,9 @@ class Agreement(models.Model):
 class FormerSlug(models.Model):
     """An address that a public record once had. It leads to the present one for good."""
 
-    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="former_slugs")
+    agreement = models.ForeignKey(
+        Agreement, on_delete=models.CASCADE, related_name="former_slugs", db_index=False
+    )
     slug = models.CharField(
         "former address",
         max_length=120,
@@ -445,6 +447,8 @@ class FormerSlug(models.Model):
 
     class Meta:
         ordering = ["agreement", "slug"]
+        # Rows are read by agreement and in this order: the index for it serves the key as well.
+        indexes = [models.Index(fields=["agreement", "slug"], name="former_slug_order")]
         verbose_name = "former address"
         verbose_name_plural = "former addresses"
 

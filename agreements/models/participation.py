@@ -35,7 +35,7 @@ class Participation(models.Model):
     """One agency's part in one agreement."""
 
     agreement = models.ForeignKey(
-        Agreement, on_delete=models.CASCADE, related_name="participations"
+        Agreement, on_delete=models.CASCADE, related_name="participations", db_index=False
     )
     agency = models.ForeignKey(Agency, on_delete=models.PROTECT, related_name="participations")
     position = SmallNumber(default=0, help_text="The order in which the instrument names them.")
@@ -76,6 +76,8 @@ class Participation(models.Model):
 
     class Meta:
         ordering = ["agreement", "position", "pk"]
+        # Rows are read by agreement and in this order: the index for it serves the key as well.
+        indexes = [models.Index(fields=["agreement", "position"], name="participation_order")]
         constraints = [
             models.UniqueConstraint(
                 fields=["agreement", "agency"],

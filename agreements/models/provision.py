@@ -22,7 +22,9 @@ class Direction(models.TextChoices):
 class Provision(SourcedRow):
     """What this agreement says about one cooperation area. Coverage is made of these rows."""
 
-    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="provisions")
+    agreement = models.ForeignKey(
+        Agreement, on_delete=models.CASCADE, related_name="provisions", db_index=False
+    )
     position = SmallNumber(default=0)
     area = models.ForeignKey(
         CooperationArea,
@@ -75,6 +77,8 @@ class Provision(SourcedRow):
 
     class Meta:
         ordering = ["agreement", "position", "pk"]
+        # Rows are read by agreement and in this order: the index for it serves the key as well.
+        indexes = [models.Index(fields=["agreement", "position"], name="provision_order")]
         constraints = [
             models.CheckConstraint(
                 condition=(

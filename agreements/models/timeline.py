@@ -14,7 +14,9 @@ from .evidence import SourcedRow
 class Milestone(SourcedRow):
     """A dated event in the agreement's life. Its status is worked out from these rows."""
 
-    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="milestones")
+    agreement = models.ForeignKey(
+        Agreement, on_delete=models.CASCADE, related_name="milestones", db_index=False
+    )
     kind = models.CharField(max_length=30, choices=MilestoneKind.choices)
     date = PartialDateField(
         earliest_field="date_earliest",
@@ -53,7 +55,13 @@ class Milestone(SourcedRow):
                 violation_error_message="Only what begins, sets or prolongs a term can run until.",
             ),
         ]
-        indexes = [models.Index(fields=["agreement", "kind"], name="milestone_kind")]
+        indexes = [
+            models.Index(fields=["agreement", "kind"], name="milestone_kind"),
+            # Milestones are read in their order: the index for it serves the key as well.
+            models.Index(
+                fields=["agreement", "date_earliest", "date_latest"], name="milestone_order"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.date or 'date not stated'}"
