@@ -11,11 +11,12 @@ from typing import Any
 from django import forms
 from django.db import models
 from django.http import QueryDict
+from django.utils.choices import flatten_choices
 
 from .coverage import Commitment, Depth, Stage
 from .dates import FIRST_YEAR, LAST_YEAR, PartialDateField, PartialDateFormField
 from .exports import CHILDREN, DERIVED, NATURAL_KEY, PUBLIC, TABLES, WORKBOOK_LIMIT, WORKBOOK_TYPE
-from .filters import MAX_SIDES, AgreementFilterSet, MomentField
+from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField
 from .models import (
     Agreement,
     RelationKind,
@@ -92,8 +93,9 @@ def document(base_url: str, records_a_page: int, example: Any = None) -> dict[st
             {"name": "products", "description": "The types of health product."},
             {"name": "tables", "description": "The register as tables, under the same question."},
             {"name": "releases", "description": "The whole register as dated packages."},
+            {"name": "coverage", "description": "What stands between a subject and its partners."},
         ],
-        "paths": dict(_paths(filters, slug, key, example)),
+        "paths": dict([*_paths(filters, slug, key, example), _coverage()]),
         "components": {"schemas": _schemas()},
     }
 
@@ -183,6 +185,18 @@ def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
     )
 
 
+def _coverage() -> tuple[str, dict[str, Any]]:
+    """The table of partners, whose question has one subject: an agency or a country."""
+    question = CoverageFilterSet(QueryDict(), Agreement.objects.register())
+    narrowing = [_parameter(name, question) for name in question.filters if name not in _SUBJECT]
+    return _get(
+        "/coverage.csv",
+        "What stands with each partner of an agency or a country, as a table",
+        [_subject(question), *narrowing],
+        {200: _text("text/csv")},
+    )
+
+
 def _releases() -> Iterator[tuple[str, dict[str, Any]]]:
     """The data package as it was on the days on which something had changed."""
     name = _path_parameter("name", "A day, and a number from the second release of it on.", [])
@@ -261,6 +275,30 @@ def _parameter(name: str, question: AgreementFilterSet) -> dict[str, Any]:
     if name in EXAMPLES:
         parameter["example"] = EXAMPLES[name]
     return parameter
+
+
+_SUBJECT = ("agency", "country")
+
+
+def _subject(question: CoverageFilterSet) -> dict[str, Any]:
+    """Exactly one of two parameters. As one object whose members are sent as parameters of their
+    own, it says that the other one is then left out."""
+    alternatives = []
+    for name in _SUBJECT:
+        field = question.form.fields[name]
+        # The form groups agencies by country.
+        values = [str(value) for value, _ in flatten_choices(field.choices) if value]
+        keys = {"type": "string", "enum": values}
+        alternatives.append(_object({name: _described(str(field.help_text), keys)}))
+    return {
+        "name": "subject",
+        "in": "query",
+        "required": True,
+        "description": "Whose partners: agency=… or country=…, one of the two.",
+        "style": "form",
+        "explode": True,
+        "schema": {"type": "object", "oneOf": alternatives},
+    }
 
 
 #: Real questions, in which the register has answers.

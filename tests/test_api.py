@@ -16,7 +16,7 @@ from schemathesis import GenerationMode
 
 from agreements import exports, releases
 from agreements.coverage import Stage
-from agreements.filters import AgreementFilterSet
+from agreements.filters import AgreementFilterSet, CoverageFilterSet
 from agreements.history import record_change, reindex_agencies, reindex_terms
 from agreements.models import Agency, Agreement, CooperationArea, Edition, Relation
 from agreements.querysets import PublicationState
@@ -33,6 +33,7 @@ LISTS = ["/agreements.json", "/agreements.atom", "/agreements.ics", *TABLES]
 RECORDS = ["/agreements/{slug}.json", "/agreements/{slug}.bib", "/agreements/{slug}.csl.json"]
 OTHERS = ["/agencies.json", "/agencies/{key}.json", "/areas.json", "/products.json"]
 RELEASES = ["/data/releases/{name}.json", "/data/latest.zip", "/data/moctracker-{name}.zip"]
+COVERAGE = "/coverage.csv"
 SINCE = "2040-01-01T00:00:00Z"
 
 
@@ -81,14 +82,14 @@ def harvested(client, address=f"/agreements.json?updated_since={SINCE}", between
 
 
 def test_every_face_for_programs_is_described(described):
-    """Except the table of coverage, whose question has a subject, and the description itself."""
+    """Except the description itself."""
     faces_there = {
         path.replace("<slug:", "{").replace(">", "}")
         for path, _ in public_paths()
         if "." in path and not path.endswith((".xml", ".txt"))
     }
-    assert set(described["paths"]) == faces_there - {"/coverage.csv", "/api/openapi.json"}
-    assert set(described["paths"]) == {*LISTS, *RECORDS, *OTHERS, *RELEASES}
+    assert set(described["paths"]) == faces_there - {"/api/openapi.json"}
+    assert set(described["paths"]) == {*LISTS, COVERAGE, *RECORDS, *OTHERS, *RELEASES}
 
 
 def test_every_filter_is_described_in_its_own_words_with_the_values_it_takes(described):
@@ -104,6 +105,24 @@ def test_every_filter_is_described_in_its_own_words_with_the_values_it_takes(des
     assert set(told["participant"]["schema"]["items"]["enum"]) - {""} == {
         agency.key for agency in Agency.objects.taking_part()
     }
+
+
+def test_the_table_of_partners_is_described_with_its_filters_and_its_one_subject(client, described):
+    operation = described["paths"][COVERAGE]["get"]
+    told = {each["name"]: each for each in operation["parameters"]}
+    subject = told.pop("subject")
+    assert subject["required"]
+    alternatives = {}
+    for alternative in subject["schema"]["oneOf"]:
+        assert alternative["required"] == list(alternative["properties"])
+        alternatives |= alternative["properties"]
+    assert set(alternatives) == {"agency", "country"}
+    for name, declared in CoverageFilterSet.base_filters.items():
+        assert (told | alternatives)[name]["description"] == declared.extra["help_text"]
+    assert set(told | alternatives) == set(CoverageFilterSet.base_filters)
+    for name, schema in alternatives.items():
+        for value in (schema["enum"][0], schema["enum"][-1]):
+            assert client.get(COVERAGE, {name: value}).status_code == 200
 
 
 def test_no_object_has_room_for_a_field_that_is_not_described(described):
@@ -197,7 +216,7 @@ def contract():
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize(
-    "path", [*LISTS[:4], "/provisions.csv", TABLES[-1], *RECORDS, *OTHERS, *RELEASES]
+    "path", [*LISTS[:4], "/provisions.csv", TABLES[-1], COVERAGE, *RECORDS, *OTHERS, *RELEASES]
 )
 def test_every_answer_is_as_described(contract, path, mode):
     """Status, kind of content, headers and content; what is wrong is refused, what is right is
