@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from agreements import dictionary
 from agreements.exports import (
@@ -107,6 +108,25 @@ def test_no_example_outlives_its_record(empty_register):
     Agreement.objects.filter(pk=made.pk).update(state="in_review")
     Edition.renew()
     assert {c.example for c in dictionary.tables()[0].columns} == {""}
+
+
+def test_a_record_withdrawn_while_examples_are_looked_for_leaves_the_page_without_any(client):
+    Edition.renew()
+    newest = Agreement.objects.register().newest_first().first()
+
+    def withdrawn_meanwhile(execute, sql, *given):
+        # The record is among those chosen, and its row is about to be read.
+        if '"agreements_agreement"."summary"' in sql:
+            Agreement.objects.filter(pk=newest.pk).update(state="withdrawn")
+        return execute(sql, *given)
+
+    with connection.execute_wrapper(withdrawn_meanwhile):
+        shown = page(client)
+    assert "not looked up: the register just changed" in shown
+    assert "none recorded" not in shown
+    # What failed is not kept.
+    assert "not looked up" not in page(client)
+    assert "none recorded" in page(client)
 
 
 def test_every_code_of_the_register_is_a_code_of_the_vocabulary_that_is_named(whole):
