@@ -18,7 +18,16 @@ from django.db.models import TextChoices
 from django.utils import timezone
 
 from .coverage import Commitment, Depth, Stage
-from .exports import PARTNER_COLUMNS, TABLES, Column, RegisterChanged, Table, package, since
+from .exports import (
+    PARTNER_COLUMNS,
+    TABLES,
+    Column,
+    RegisterChanged,
+    Table,
+    column_meaning,
+    package,
+    since,
+)
 from .filters import AgreementFilterSet, CoverageFilterSet
 from .models import (
     AgencyKind,
@@ -199,7 +208,7 @@ def _entry(table: Table, column: Column, shown: dict[tuple[str, str], str] | Non
     elsewhere = {"Countries": "countries", "Languages": "languages"}.get(allowed, "")
     return ColumnEntry(
         name=column.name,
-        meaning=column.meaning,
+        meaning=column_meaning(table, column),
         type=f"list of {column.kind}" if column.listed else column.kind,
         unit=_UNITS.get(column.kind, ""),
         allowed=allowed,

@@ -15,7 +15,16 @@ from django.utils.choices import flatten_choices
 
 from .coverage import Commitment, Depth, Stage
 from .dates import FIRST_YEAR, LAST_YEAR, PartialDateField, PartialDateFormField
-from .exports import CHILDREN, DERIVED, NATURAL_KEY, PUBLIC, TABLES, WORKBOOK_LIMIT, WORKBOOK_TYPE
+from .exports import (
+    CHILDREN,
+    DERIVED,
+    NATURAL_KEY,
+    PUBLIC,
+    TABLES,
+    WORKBOOK_LIMIT,
+    WORKBOOK_TYPE,
+    meaning,
+)
 from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField
 from .models import (
     Agreement,
@@ -499,16 +508,14 @@ def _schemas() -> dict[str, Any]:
 
 def _noun(model: type[models.Model]) -> dict[str, Any]:
     """The fields of the allow-list, each with its type, and the rows that belong to the record."""
-    fields = {name: _column(model._meta.get_field(name)) for name in PUBLIC[model]}
+    fields = {
+        name: _described(meaning(model, name), _typed(model._meta.get_field(name)))
+        for name in PUBLIC[model]
+    }
     rows = {
         name: _list(_reference(child.__name__)) for name, child in CHILDREN.get(model, {}).items()
     }
     return fields | rows
-
-
-def _column(field: Any) -> dict[str, Any]:
-    """One column as ``exports.record`` writes it."""
-    return _described(str(field.help_text or field.verbose_name), _typed(field))
 
 
 def _typed(field: Any) -> dict[str, Any]:
