@@ -12,7 +12,7 @@ without any date counts from the signature.
 import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from django.db.models import TextChoices
 
@@ -127,7 +127,7 @@ class Dated(Protocol):
 
 #: How a deciding event is told after the name of the status. ``{when}`` is "on 27 July 2023", "in
 #: May 2010" or "on a day that is not stated". A status that its event names needs no "because".
-WORKING: dict[MilestoneKind, str] = {
+WORKING: dict[str, str] = {
     _K.NEGOTIATION_OPENED: "because negotiation opened {when}",
     _K.PROPOSED: "because it was proposed {when}",
     _K.ENTERED_INTO_FORCE: "because it entered into force {when}",
@@ -142,8 +142,7 @@ WORKING: dict[MilestoneKind, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Ruling:
+class Ruling(NamedTuple):
     """A status and its working.
 
     ``working`` continues the name of the status: "because it entered into force on 27 July 2023".
@@ -179,12 +178,19 @@ def status_on(
     end is recorded; it is suspended unless resumed on or after that day; in effect, provisionally
     applied or signed by what has happened by then; under negotiation if only that is recorded.
     """
-    told = sorted(((counts_from(m, signed_on), m) for m in milestones), key=lambda pair: pair[0])
-    past = [(counted, m) for counted, m in told if counted <= day]
-    later = [m for counted, m in told if counted > day]
-
-    # The last of each mark: a later one takes the place of an earlier.
-    latest = {_MARK_OF[m.kind]: (counted, m) for counted, m in past if m.kind in _MARK_OF}
+    past: list[tuple[datetime.date, Dated]] = []
+    later: list[Dated] = []
+    latest: dict[str, tuple[datetime.date, Dated]] = {}
+    for milestone in milestones:
+        counted = counts_from(milestone, signed_on)
+        if counted > day:
+            later.append(milestone)
+            continue
+        past.append((counted, milestone))
+        mark = _MARK_OF.get(milestone.kind)
+        # The last of each mark: a later one takes the place of an earlier.
+        if mark and (mark not in latest or latest[mark][0] <= counted):
+            latest[mark] = (counted, milestone)
     last = latest.get
 
     def stands(closing: str, undone_by: str) -> Dated | None:
@@ -197,7 +203,7 @@ def status_on(
         return _ruling(Status.SUPERSEDED, found[1])
     if expired := stands("expired", "renewed"):
         return _ruling(Status.EXPIRED, expired)
-    if term := _lapsed_term(day, [m for _, m in past]):
+    if term := _lapsed_term(day, past):
         until, lapsed = term
         return Ruling(
             Status.TERM_LAPSED,
@@ -280,35 +286,36 @@ def first_effect(
     return min(past, key=lambda m: counts_from(m, signed_on), default=None)
 
 
-def _lapsed_term(day: datetime.date, past: list[Dated]) -> tuple[PartialDate, Dated] | None:
+def _lapsed_term(
+    day: datetime.date, past: list[tuple[datetime.date, Dated]]
+) -> tuple[PartialDate, Dated] | None:
     """The stated end that was the last to pass and its milestone, if no later end is open."""
-    terms = [(m.until, m) for m in past if m.until and m.kind in TERM_SETTING]
-    if not terms or any(m.kind in MARKS["renewed"] and m.until is None for m in past):
+    terms = [(m.until, counted, m) for counted, m in past if m.until and m.kind in TERM_SETTING]
+    if not terms or any(m.kind in MARKS["renewed"] and m.until is None for _, m in past):
         return None
-    last = max(terms, key=lambda term: term[0].earliest)
-    return last if last[0].earliest < day else None
+    # Of several that state the same end, the first.
+    terms.sort(key=lambda term: term[1])
+    until, _, milestone = max(terms, key=lambda term: term[0].earliest)
+    return (until, milestone) if until.earliest < day else None
 
 
 def _ruling(status: Status, milestone: Dated) -> Ruling:
+    date = milestone.date
     end = "last" if milestone.kind in OPENING else "first"
-    return Ruling(
-        status,
-        WORKING[MilestoneKind(milestone.kind)].format(when=_when(milestone.date)),
-        milestone,
-        _counted_from(milestone.date, end),
-    )
+    working = WORKING[milestone.kind].format(when=_when(date))
+    return Ruling(status, working, milestone, _counted_from(date, end))
 
 
 def _when(date: PartialDate | None) -> str:
     """A date as a sentence tells it."""
     if date is None:
         return "on a day that is not stated"
-    return f"on {date}" if date.precision == "day" else f"in {date}"
+    return f"on {date!s}" if date.day else f"in {date!s}"
 
 
 def _counted_from(date: PartialDate | None, end: str) -> str:
     """Which day of a date known in part the rule counts; empty where there is nothing to say."""
-    if date is None or date.precision == "day":
+    if date is None or date.day:
         return ""
     return f"The day is not stated; the {end} day it can mean is counted."
 

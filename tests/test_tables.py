@@ -149,7 +149,7 @@ def expected(table, day):
 
 def told(table, day=DAY):
     ids = list(Agreement.objects.register().newest_first().values_list("pk", flat=True))
-    found = [row for batch in exports.table_rows(table, ids, day, BASE) for row in batch]
+    found = [list(row) for batch in exports.table_rows(table, ids, day, BASE) for row in batch]
     assert len(found) == exports.row_count(table, ids)
     return found
 

@@ -12,7 +12,20 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db import connection, models
-from django.db.models import Q, QuerySet
+from django.db.models import (
+    Case,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce, Replace
 
 from ..coverage import Stage, by_stage
 from ..dates import PartialDate
@@ -23,20 +36,21 @@ from ..models import (
     FormerSlug,
     Milestone,
     Participation,
+    ProductCategory,
     Provision,
     Relation,
     Source,
 )
 from ..querysets import Among, batched, in_code_order, taking_part_on
 from ..status import status_on
-from .cells import csv_pieces, joined
+from .cells import LIST_SEPARATOR, csv_pieces, joined
 from .records import NATURAL_KEY, SPELLED, in_term_order, plain
 from .tables import AGREEMENTS, STAGE_COLUMNS, Column, Table
 
 #: Records in memory at a time. The first few are fewer, so that an answer begins at once.
-_FIRST, _SEVERAL = 50, 800
+_FIRST, _SEVERAL = 50, 1600
 
-Row = list[str]
+Row = Sequence[str]
 
 
 class RegisterChanged(Exception):
@@ -102,15 +116,21 @@ def _named(agreements: Sequence[int]) -> Any:
     return Agency.objects.register().named_in(agreements)
 
 
-def _owned(noun: type[models.Model], agreements: Sequence[int]) -> QuerySet:
-    """The rows of ``noun`` that belong to these agreements, in the order they have within one, but
-    relations to records that the public may not see."""
+def _rows(noun: type[models.Model]) -> QuerySet:
+    """The rows of ``noun`` in the order they have within an agreement, but relations to records
+    that the public may not see."""
     # The default order would first sort by the agreement.
     ordering = [each for each in noun._meta.ordering or () if each != "agreement"]
-    found = noun._default_manager.filter(Among("agreement", agreements)).order_by(*ordering)
+    found = noun._default_manager.order_by(*ordering)
     if noun is Relation:
-        found = found.filter(Q(target=None) | Q(target__in=Agreement.objects.register()))
+        public = Agreement.objects.register().filter(pk=OuterRef("target"))
+        found = found.filter(Q(target=None) | Exists(public))
     return found
+
+
+def _owned(noun: type[models.Model], agreements: Sequence[int]) -> QuerySet:
+    """The rows of ``noun`` that belong to these agreements."""
+    return _rows(noun).filter(Among("agreement", agreements))
 
 
 def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
@@ -198,6 +218,66 @@ class _OfAgencies(_Reader):
 # --- The flat table -----------------------------------------------------------------------------
 
 
+#: Parts what the database tells of several rows, and of one. No code, number or date holds either.
+_ROWS, _VALUES = ";", " "
+
+
+class _Texts(Subquery):
+    """The texts of the rows that belong to an agreement, in their order, as one text; empty where
+    there are none."""
+
+    output_field = TextField()
+
+    def __init__(self, rows: QuerySet, text: Any, separator: str) -> None:
+        of_it = rows.filter(agreement=OuterRef("pk")).values(told=text)
+        super().__init__(of_it, separator=separator)
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> Any:
+        told = "(SELECT group_concat(told, '%(separator)s') FROM (%(subquery)s))"
+        return self.as_sql(compiler, connection, template=f"coalesce({told}, '')")
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
+        told = "array_to_string(ARRAY(%(subquery)s), '%(separator)s')"
+        return self.as_sql(compiler, connection, template=told)
+
+
+class _Second(Func):
+    """A time to the second, in ISO 8601."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+        # Stored as "2026-04-20 08:30:00.123456", in UTC.
+        template = "replace(substr(%(expressions)s, 1, 19), ' ', 'T') || '+00:00'"
+        return self.as_sql(compiler, connection, template=template)
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
+        told = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"')"""
+        return self.as_sql(compiler, connection, template=told)
+
+
+def _told(*parts: Any, by: str = _VALUES) -> Func:
+    joiner = f" || '{by}' || "
+    return Func(*parts, template="(%(expressions)s)", arg_joiner=joiner, output_field=TextField())
+
+
+def _stated(column: str) -> Coalesce:
+    return Coalesce(Cast(column, TextField()), Value(""), output_field=TextField())
+
+
+def _coded(rows: QuerySet, *parts: Any) -> _Texts:
+    """The codes, numbers and dates of some rows, to be worked on."""
+    return _Texts(rows, _told(*parts), _ROWS)
+
+
+def _listed_in_cell(rows: QuerySet, text: Any) -> _Texts:
+    """The rows as ``joined`` has them."""
+    for character in ("\\", "|"):
+        escaped = Value("\\" + character)
+        text = Replace(text, Value(character), escaped, output_field=TextField())
+    return _Texts(rows, text, LIST_SEPARATOR)
+
+
 class _Dated(NamedTuple):
     """What the rule of status needs of a milestone."""
 
@@ -205,11 +285,21 @@ class _Dated(NamedTuple):
     date: PartialDate | None
     until: PartialDate | None
 
-    @classmethod
-    def stored(cls, kind: str, date: str | None, until: str | None) -> "_Dated":
-        """From what the columns hold."""
-        parse = PartialDate.parse
-        return cls(kind, parse(date) if date else None, parse(until) if until else None)
+
+@lru_cache(maxsize=65_536)
+def _dated(told: str) -> _Dated:
+    kind, date, until = told.split(_VALUES)
+    parse = PartialDate.parse
+    return _Dated(kind, parse(date) if date else None, parse(until) if until else None)
+
+
+@lru_cache(maxsize=65_536)
+def _signed(told: str) -> tuple[PartialDate | None, str, str, str]:
+    """A date of signature, then as its columns have it: as recorded, its first, its last day."""
+    if not told:
+        return None, "", "", ""
+    signed = PartialDate.parse(told)
+    return signed, told, signed.earliest.isoformat(), signed.latest.isoformat()
 
 
 class _Provided(NamedTuple):
@@ -225,26 +315,9 @@ class _Provided(NamedTuple):
 
 
 @lru_cache(maxsize=8192)
-def _covered(stage: Stage, provided: tuple[_Provided, ...]) -> str:
-    """The coverage of one stage, in words. Different agreements often provide the same."""
-    return next(str(cell) for cell in by_stage(provided) if cell.stage == stage)
-
-
-class _Stored:
-    """Rows that belong to agreements, as the database holds them: numbers, codes and text, which
-    need no conversion. The question is put into SQL once, and asked again with other ids."""
-
-    def __init__(self, owned: QuerySet, *columns: str) -> None:
-        self.sql, self.parameters = owned.values_list("agreement", *columns).query.sql_with_params()
-        self.place = self.parameters.index(Among.text(()))
-
-    def __call__(self, ids: Sequence[int]) -> dict[int, list[Any]]:
-        """The rows of these agreements, by agreement."""
-        parameters = list(self.parameters)
-        parameters[self.place] = Among.text(ids)
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, parameters)
-            return _grouped(cursor.fetchall())
+def _covered(provided: tuple[_Provided, ...]) -> str:
+    """The coverage of their stage, in words. Different agreements often provide the same."""
+    return next(str(cell) for cell in by_stage(provided) if cell.provisions)
 
 
 #: Stands in the place of a slug in an address.
@@ -252,7 +325,11 @@ _SLUG = "0"
 
 
 class _Flat:
-    """Reads agreements as the columns of the flat table."""
+    """Reads agreements as the columns of the flat table, each batch with one question.
+
+    The question is put into SQL once and asked again with other ids. Its answers are text, which
+    needs no conversion: what is left to do for each row decides how long a download takes.
+    """
 
     #: The columns that stand in the agreement itself, by the field.
     OWN = {
@@ -260,118 +337,132 @@ class _Flat:
         for column in AGREEMENTS.columns
         if column.field and not column.listed and column.field != "signed_on"
     }
-    #: What is read of the agreement besides.
-    APART = ("signed_on", "signed_on_earliest", "signed_on_latest", "updated_at", "slug", "pk")
-    #: The other columns, in the order in which they are worked out.
+    #: The other columns that come as they stand in the cell.
+    TOLD = ("url", "updated_at", "relations", "sources", "former_slugs")
+    #: What is read besides: what the rest is worked out from, and the agreement's id.
+    READ = ("signature", "milestones", "participations", "provisions", "scope", "pk")
+    #: The columns that are worked out, in the order in which they are.
     DERIVED = (
         "signed_on",
         "signed_on_earliest",
         "signed_on_latest",
-        "updated_at",
-        "url",
         "status",
-        "status_day",
         "status_because",
+        "status_day",
         "participants",
         "participant_jurisdictions",
         *STAGE_COLUMNS.values(),
         "cross_cutting_areas",
         "products",
         "product_codes",
-        "relations",
-        "sources",
-        "former_slugs",
     )
 
     def __init__(self, day: datetime.date, base_url: str) -> None:
-        self.day = day
+        self.day, self.today = day, day.isoformat()
         address = base_url + Agreement(slug=_SLUG).get_absolute_url()
-        self.before, _, self.after = address.rpartition(_SLUG)
+        self.address = address.rpartition(_SLUG)
+        # Names are kept as they stand in a list.
+        agencies = Agency.objects.values_list("pk", "acronym", "name", "jurisdiction")
         self.agencies = {
-            agency.pk: (agency.short_name, str(agency.jurisdiction))
-            for agency in Agency.objects.only("name", "acronym", "jurisdiction")
+            str(pk): (joined([acronym or name]), str(jurisdiction))
+            for pk, acronym, name, jurisdiction in agencies
         }
         self.areas = {
-            pk: (name, Stage(stage) if stage else None)
+            str(pk): (joined([name]), Stage(stage) if stage else None)
             for pk, name, stage in CooperationArea.objects.values_list("pk", "name", "stage")
         }
-        places = {name: place for place, name in enumerate((*self.OWN, *self.DERIVED))}
+        products = in_term_order(ProductCategory.objects.all())
+        self.products = {str(product.pk): product for product in products}
+        columns = (*self.OWN, *self.TOLD, *self.READ, *self.DERIVED)
+        places = {name: place for place, name in enumerate(columns)}
         self.arranged = itemgetter(*(places[name] for name in AGREEMENTS.header))
-        taking_part = _owned(Participation, ()).filter(taking_part_on(day))
-        self.participations = _Stored(taking_part, "agency")
-        self.provisions = _Stored(_owned(Provision, ()), "area", "depth", "commitment")
-        self.milestones = _Stored(_owned(Milestone, ()), "kind", "date", "until")
-        self.relations = _Stored(_owned(Relation, ()), "kind", "target__slug", "target_title")
-        self.sources = _Stored(_owned(Source, ()), "url", "publisher", "title")
-        self.former_slugs = _Stored(_owned(FormerSlug, ()), "slug")
+        # Different agreements often say the same.
+        self.provided = lru_cache(maxsize=4096)(self._provided)
+        self.scope = lru_cache(maxsize=4096)(self._scope)
+        self.sql, self.parameters = self._question().query.sql_with_params()
+        self.place = self.parameters.index(Among.text(()))
+
+    def _question(self) -> QuerySet:
+        """What is read of agreements: OWN, TOLD, and what the rest is worked out from."""
+        before, _, after = self.address
+        relations, former_slugs = _rows(Relation), _rows(FormerSlug)
+        other = Coalesce("target__slug", "target_title", output_field=TextField())
+        untitled = _told("publisher", "title", by=": ")
+        address = Case(When(url="", then=untitled), default="url", output_field=TextField())
+        return _register(()).values_list(
+            *self.OWN.values(),
+            _told(Value(before), "slug", Value(after), by=""),
+            _Second("updated_at"),
+            _listed_in_cell(relations, _told("kind", other, by=": ")),
+            _listed_in_cell(_rows(Source), address),
+            _listed_in_cell(former_slugs.order_by(in_code_order(former_slugs, "slug")), F("slug")),
+            _stated("signed_on"),
+            _coded(_rows(Milestone), "kind", _stated("date"), _stated("until")),
+            _coded(_rows(Participation).filter(taking_part_on(self.day)), "agency"),
+            _coded(_rows(Provision), "area", "depth", "commitment"),
+            _coded(Agreement.products.through.objects.all(), "productcategory"),
+            "pk",
+        )
 
     def read(self, ids: Sequence[int]) -> list[Row]:
         """The rows of these agreements, in their order."""
-        # A tuple for each row, its parts in the order of DERIVED: anything else costs as much
-        # again as all the rest.
-        found = _register(ids).values_list(*self.OWN.values(), *self.APART)
-        agreements = {row[-1]: row for row in found}
-        if len(agreements) < len(ids):
-            raise RegisterChanged
-        own, apart = slice(0, len(self.OWN)), slice(len(self.OWN), -1)
-        milestones, participations = self.milestones(ids), self.participations(ids)
-        provisions, products = self.provisions(ids), _listed(Agreement, "products", ids)
-        relations, sources = self.relations(ids), self.sources(ids)
-        former_slugs = self.former_slugs(ids)
-        rows = []
-        for pk in ids:
-            agreement = agreements[pk]
-            scope = products.get(pk, ())
-            row = (
-                *agreement[own],
-                *self._apart(*agreement[apart]),
-                *self._status(agreement[apart][0], milestones.get(pk, ())),
-                *self._participants(participations.get(pk, ())),
-                *self._coverage(provisions.get(pk, ())),
-                joined([name for _, _, name, _ in scope]),
-                joined([code for *_, code in scope]),
-                joined([f"{kind}: {slug or t}" for _, kind, slug, t in relations.get(pk, ())]),
-                joined([url or f"{p}: {title}" for _, url, p, title in sources.get(pk, ())]),
-                joined(sorted([slug for _, slug in former_slugs.get(pk, ())])),
-            )
-            rows.append(list(self.arranged(row)))
-        return rows
+        parameters = list(self.parameters)
+        parameters[self.place] = Among.text(ids)
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, parameters)
+            found = cursor.fetchall()
+        told = len(self.OWN) + len(self.TOLD)
+        try:
+            rows = {row[-1]: self.arranged(row + self._derived(*row[told:-1])) for row in found}
+            return [rows[pk] for pk in ids]
+        except KeyError as error:
+            # An agreement is not in the register any more, or an agency is newer than this answer.
+            raise RegisterChanged from error
 
-    def _apart(
+    def _derived(
         self,
-        signed_on: PartialDate | None,
-        earliest: datetime.date | None,
-        latest: datetime.date | None,
-        updated_at: datetime.datetime,
-        slug: str,
+        signed_on: str,
+        milestones: str,
+        participations: str,
+        provisions: str,
+        products: str,
     ) -> tuple[str, ...]:
+        signed, *signature = _signed(signed_on)
+        ruling = status_on(self.day, signed, map(_dated, _parted(milestones)))
+        agencies = [self.agencies[agency] for agency in _parted(participations)]
+        jurisdictions = dict.fromkeys([jurisdiction for _, jurisdiction in agencies])
         return (
-            signed_on.iso if signed_on else "",
-            earliest.isoformat() if earliest else "",
-            latest.isoformat() if latest else "",
-            updated_at.isoformat(timespec="seconds"),
-            self.before + slug + self.after,
+            *signature,
+            ruling.status.value,
+            ruling.because,
+            self.today,
+            LIST_SEPARATOR.join([name for name, _ in agencies]),
+            LIST_SEPARATOR.join(filter(None, jurisdictions)),
+            *self._coverage(provisions),
+            *self.scope(products),
         )
 
-    def _status(self, signed_on: PartialDate | None, found: Iterable[Any]) -> tuple[str, ...]:
-        dated = [_Dated.stored(*stored) for _, *stored in found]
-        ruling = status_on(self.day, signed_on, dated)
-        return ruling.status.value, self.day.isoformat(), ruling.because
+    def _coverage(self, provisions: str) -> list[str]:
+        """What is stated of each stage, then the areas that belong to none."""
+        found: dict[Stage | None, list[Any]] = {}
+        for told in _parted(provisions):
+            stage, provided = self.provided(told)
+            found.setdefault(stage, []).append(provided)
+        cells = [_covered(tuple(found[each])) if each in found else "" for each in STAGE_COLUMNS]
+        return [*cells, LIST_SEPARATOR.join(dict.fromkeys(found.get(None, ())))]
 
-    def _participants(self, found: Iterable[Any]) -> tuple[str, str]:
-        agencies = [self.agencies[agency] for _, agency in found]
-        jurisdictions = dict.fromkeys([jurisdiction for _, jurisdiction in agencies])
-        return joined([name for name, _ in agencies]), joined(filter(None, jurisdictions))
+    def _provided(self, told: str) -> tuple[Stage | None, Any]:
+        """The stage of a provision and what its coverage needs; of one without, its area's name."""
+        area, depth, commitment = told.split(_VALUES)
+        name, stage = self.areas[area]
+        return stage, _Provided(stage, depth, commitment) if stage else name
 
-    def _coverage(self, found: Iterable[Any]) -> Iterator[str]:
-        staged: dict[Stage, list[_Provided]] = {}
-        across: dict[str, None] = {}
-        for _, area, depth, commitment in found:
-            name, stage = self.areas[area]
-            if stage:
-                staged.setdefault(stage, []).append(_Provided(stage, depth, commitment))
-            else:
-                across[name] = None
-        for stage in STAGE_COLUMNS:
-            yield _covered(stage, tuple(staged[stage])) if stage in staged else ""
-        yield joined(across)
+    def _scope(self, told: str) -> tuple[str, str]:
+        """The names and the codes of products, in the order of the vocabulary."""
+        named = _parted(told)
+        products = [product for pk, product in self.products.items() if pk in named]
+        return joined([each.name for each in products]), joined([each.code for each in products])
+
+
+def _parted(told: str) -> list[str]:
+    return told.split(_ROWS) if told else []

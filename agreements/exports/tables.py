@@ -16,7 +16,7 @@ from ..coverage import Stage
 from ..dates import PartialDateField
 from ..models import Agency, Agreement, CooperationArea, ProductCategory
 from ..status import Status
-from .cells import FORMULA, guard, joined, parted, unguard
+from .cells import any_formula, guard, joined, parted, unguard
 from .records import CHILDREN, NATURAL_KEY, PUBLIC
 
 
@@ -121,10 +121,12 @@ class Table:
         """Where its columns of numbers stand."""
         return [place for place, column in enumerate(self.columns) if column.numeric]
 
-    def cells(self, row: Sequence[str]) -> list[str]:
+    def cells(self, row: Sequence[str]) -> Sequence[str]:
         """A row of plain text as the cells of a CSV."""
-        # As ``guard`` has it: a call for each cell would cost more than the rest of the writing.
-        cells = ["'" + text if text[:1] in FORMULA else text for text in row]
+        # Looked for in the whole row first: hardly any has one.
+        if not any_formula(row):
+            return row
+        cells = [guard(text) for text in row]
         for number in self._numbers:
             cells[number] = row[number]
         return cells
