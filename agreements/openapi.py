@@ -173,7 +173,8 @@ def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
     }
     for table in TABLES.values():
         rows = _text("text/csv") | {
-            "headers": {"X-Total-Rows": {"description": "How many rows.", "schema": _number()}}
+            "description": "The rows, read in batches while they are sent: not of one moment.",
+            "headers": {"X-Total-Rows": {"description": "How many rows.", "schema": _number()}},
         }
         yield _get(
             f"/{table.name}.csv", table.meaning, filters, {200: rows, 503: busy}, tag="tables"
@@ -230,7 +231,7 @@ def _releases() -> Iterator[tuple[str, dict[str, Any]]]:
     gone = _text("text/plain") | {"description": "No longer offered."}
     yield _get(
         "/data/moctracker-{name}.zip",
-        "One release, as a ZIP of all tables",
+        "One release, as a ZIP of all tables: one state of the register",
         [name],
         {200: _text("application/zip", {}), 410: gone},
         missing=True,
@@ -254,6 +255,12 @@ _DESCRIPTION = "\n".join(
         "- **Caching.** Every answer has an `ETag`; send it back in `If-None-Match`, and an answer "
         "that has not changed is 304 without content. It changes with the register, and at "
         "midnight in Singapore, when statuses can.",
+        "- **One state of the register** is what a release holds (`/data/latest.zip`). A table is "
+        "read in batches while it is sent: a record that changes meanwhile stands as it was when "
+        "its batch was read. In `/agreements.csv` a batch is one statement of the database, so "
+        "that no row mixes two states of a record; in the other tables it is a few, one after the "
+        "other. A download of agreements, or of what belongs to them, is broken off if one of them "
+        "leaves the register meanwhile: compare `X-Total-Rows`.",
         "- **Refusals** are problem documents (RFC 9457) whose `problems` names each parameter. "
         "Any method but GET, HEAD and OPTIONS is 405.",
         "- **Any site's scripts may read** every address (`Access-Control-Allow-Origin: *`).",
