@@ -18,7 +18,16 @@ from django.db.models import TextChoices
 from django.utils import timezone
 
 from .coverage import Commitment, Depth, Stage
-from .exports import PARTNER_COLUMNS, TABLES, Column, RegisterChanged, Table, package, since
+from .exports import (
+    PARTNER_COLUMNS,
+    TABLES,
+    Column,
+    RegisterChanged,
+    Table,
+    column_meaning,
+    package,
+    since,
+)
 from .filters import AgreementFilterSet, CoverageFilterSet
 from .models import (
     AgencyKind,
@@ -108,7 +117,8 @@ class Vocabulary:
 @dataclass(frozen=True)
 class ColumnEntry:
     """What the dictionary says of a column. ``allowed`` is in words; ``vocabulary`` names the list
-    of codes, ``refers`` the table and column, where there is one."""
+    of codes, ``refers`` the table and column, where there is one. ``example`` is empty where no
+    record has a value, and None where none could be looked for."""
 
     name: str
     meaning: str
@@ -118,7 +128,7 @@ class ColumnEntry:
     vocabulary: str
     refers: tuple[str, str] | None
     required: bool
-    example: str
+    example: str | None
     since: int
 
 
@@ -175,14 +185,14 @@ def tables() -> list[TableEntry]:
     try:
         shown = examples(Edition.current(), timezone.localdate())
     except RegisterChanged:
-        shown = {}
+        shown = None
     return [
         TableEntry(table, [_entry(table, column, shown) for column in table.columns])
         for table in TABLES.values()
     ]
 
 
-def _entry(table: Table, column: Column, shown: dict[tuple[str, str], str]) -> ColumnEntry:
+def _entry(table: Table, column: Column, shown: dict[tuple[str, str], str] | None) -> ColumnEntry:
     choices = _choices(column.allowed) if column.allowed else None
     allowed = _FORMS.get(column.kind, "any text")
     if column.refers:
@@ -198,14 +208,14 @@ def _entry(table: Table, column: Column, shown: dict[tuple[str, str], str]) -> C
     elsewhere = {"Countries": "countries", "Languages": "languages"}.get(allowed, "")
     return ColumnEntry(
         name=column.name,
-        meaning=column.meaning,
+        meaning=column_meaning(table, column),
         type=f"list of {column.kind}" if column.listed else column.kind,
         unit=_UNITS.get(column.kind, ""),
         allowed=allowed,
         vocabulary=_anchor(choices) if choices else elsewhere,
         refers=column.refers,
         required=column.required,
-        example=shown.get((table.name, column.name), ""),
+        example=None if shown is None else shown.get((table.name, column.name), ""),
         since=since(table.name, column.name),
     )
 

@@ -11,11 +11,21 @@ from typing import Any
 from django import forms
 from django.db import models
 from django.http import QueryDict
+from django.utils.choices import flatten_choices
 
 from .coverage import Commitment, Depth, Stage
 from .dates import FIRST_YEAR, LAST_YEAR, PartialDateField, PartialDateFormField
-from .exports import CHILDREN, DERIVED, NATURAL_KEY, PUBLIC, TABLES, WORKBOOK_LIMIT, WORKBOOK_TYPE
-from .filters import MAX_SIDES, AgreementFilterSet, MomentField
+from .exports import (
+    CHILDREN,
+    DERIVED,
+    NATURAL_KEY,
+    PUBLIC,
+    TABLES,
+    WORKBOOK_LIMIT,
+    WORKBOOK_TYPE,
+    meaning,
+)
+from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField
 from .models import (
     Agreement,
     RelationKind,
@@ -92,8 +102,9 @@ def document(base_url: str, records_a_page: int, example: Any = None) -> dict[st
             {"name": "products", "description": "The types of health product."},
             {"name": "tables", "description": "The register as tables, under the same question."},
             {"name": "releases", "description": "The whole register as dated packages."},
+            {"name": "coverage", "description": "What stands between a subject and its partners."},
         ],
-        "paths": dict(_paths(filters, slug, key, example)),
+        "paths": dict([*_paths(filters, slug, key, example), _coverage()]),
         "components": {"schemas": _schemas()},
     }
 
@@ -162,7 +173,8 @@ def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
     }
     for table in TABLES.values():
         rows = _text("text/csv") | {
-            "headers": {"X-Total-Rows": {"description": "How many rows.", "schema": _number()}}
+            "description": "The rows, read in batches while they are sent: not of one moment.",
+            "headers": {"X-Total-Rows": {"description": "How many rows.", "schema": _number()}},
         }
         yield _get(
             f"/{table.name}.csv", table.meaning, filters, {200: rows, 503: busy}, tag="tables"
@@ -180,6 +192,18 @@ def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
             503: busy,
         },
         tag="tables",
+    )
+
+
+def _coverage() -> tuple[str, dict[str, Any]]:
+    """The table of partners, whose question has one subject: an agency or a country."""
+    question = CoverageFilterSet(QueryDict(), Agreement.objects.register())
+    narrowing = [_parameter(name, question) for name in question.filters if name not in _SUBJECT]
+    return _get(
+        "/coverage.csv",
+        "What stands with each partner of an agency or a country, as a table",
+        [_subject(question), *narrowing],
+        {200: _text("text/csv")},
     )
 
 
@@ -207,7 +231,7 @@ def _releases() -> Iterator[tuple[str, dict[str, Any]]]:
     gone = _text("text/plain") | {"description": "No longer offered."}
     yield _get(
         "/data/moctracker-{name}.zip",
-        "One release, as a ZIP of all tables",
+        "One release, as a ZIP of all tables: one state of the register",
         [name],
         {200: _text("application/zip", {}), 410: gone},
         missing=True,
@@ -231,6 +255,12 @@ _DESCRIPTION = "\n".join(
         "- **Caching.** Every answer has an `ETag`; send it back in `If-None-Match`, and an answer "
         "that has not changed is 304 without content. It changes with the register, and at "
         "midnight in Singapore, when statuses can.",
+        "- **One state of the register** is what a release holds (`/data/latest.zip`). A table is "
+        "read in batches while it is sent: a record that changes meanwhile stands as it was when "
+        "its batch was read. In `/agreements.csv` a batch is one statement of the database, so "
+        "that no row mixes two states of a record; in the other tables it is a few, one after the "
+        "other. A download of agreements, or of what belongs to them, is broken off if one of them "
+        "leaves the register meanwhile: compare `X-Total-Rows`.",
         "- **Refusals** are problem documents (RFC 9457) whose `problems` names each parameter. "
         "Any method but GET, HEAD and OPTIONS is 405.",
         "- **Any site's scripts may read** every address (`Access-Control-Allow-Origin: *`).",
@@ -261,6 +291,30 @@ def _parameter(name: str, question: AgreementFilterSet) -> dict[str, Any]:
     if name in EXAMPLES:
         parameter["example"] = EXAMPLES[name]
     return parameter
+
+
+_SUBJECT = ("agency", "country")
+
+
+def _subject(question: CoverageFilterSet) -> dict[str, Any]:
+    """Exactly one of two parameters. As one object whose members are sent as parameters of their
+    own, it says that the other one is then left out."""
+    alternatives = []
+    for name in _SUBJECT:
+        field = question.form.fields[name]
+        # The form groups agencies by country.
+        values = [str(value) for value, _ in flatten_choices(field.choices) if value]
+        keys = {"type": "string", "enum": values}
+        alternatives.append(_object({name: _described(str(field.help_text), keys)}))
+    return {
+        "name": "subject",
+        "in": "query",
+        "required": True,
+        "description": "Whose partners: agency=… or country=…, one of the two.",
+        "style": "form",
+        "explode": True,
+        "schema": {"type": "object", "oneOf": alternatives},
+    }
 
 
 #: Real questions, in which the register has answers.
@@ -461,16 +515,14 @@ def _schemas() -> dict[str, Any]:
 
 def _noun(model: type[models.Model]) -> dict[str, Any]:
     """The fields of the allow-list, each with its type, and the rows that belong to the record."""
-    fields = {name: _column(model._meta.get_field(name)) for name in PUBLIC[model]}
+    fields = {
+        name: _described(meaning(model, name), _typed(model._meta.get_field(name)))
+        for name in PUBLIC[model]
+    }
     rows = {
         name: _list(_reference(child.__name__)) for name, child in CHILDREN.get(model, {}).items()
     }
     return fields | rows
-
-
-def _column(field: Any) -> dict[str, Any]:
-    """One column as ``exports.record`` writes it."""
-    return _described(str(field.help_text or field.verbose_name), _typed(field))
 
 
 def _typed(field: Any) -> dict[str, Any]:

@@ -236,7 +236,12 @@ class AgreementQuerySet(models.QuerySet[Any]):
 
     def withdrawn(self) -> "AgreementQuerySet":
         """Records that were public and whose address now only tells why they no longer are."""
-        withdrawn = self.filter(state=PublicationState.WITHDRAWN, first_published_at__isnull=False)
+        # Not the column itself: SQLite would look up the state in the index of the newest even
+        # where another index has the rows in the order that is asked for (``or_withdrawn``).
+        named = self.alias(stands_as=Coalesce("state", Value("")))
+        withdrawn = named.filter(
+            stands_as=PublicationState.WITHDRAWN, first_published_at__isnull=False
+        )
         return withdrawn.exclude(withdrawal_kind="")
 
     def kept(self) -> "AgreementQuerySet":
@@ -513,17 +518,18 @@ class AgreementQuerySet(models.QuerySet[Any]):
         return self.order_by("updated_at", in_code_order(self, "slug"))
 
     def or_withdrawn(self, since: datetime.datetime) -> "AgreementQuerySet":
-        """These agreements, and every withdrawn record that changed at or after ``since``."""
-        everything = self.model._default_manager.all()
-        withdrawn = everything.withdrawn().filter(updated_at__gte=since)
-        return everything.filter(
-            Q(pk__in=self.order_by().values("pk")) | Q(pk__in=withdrawn.values("pk"))
+        """These agreements and every withdrawn record, as far as they changed at or after
+        ``since``."""
+        # One condition on the rows, not a choice of ids: the index of the order of change says
+        # where to begin, and reading ends with the page.
+        return (self.order_by() | self.model._default_manager.withdrawn()).filter(
+            updated_at__gte=since
         )
 
     def changed_after(self, moment: datetime.datetime, slug: str) -> "AgreementQuerySet":
         """Those that ``earliest_changed_first`` puts after the ``slug`` changed at ``moment``."""
         named = self.alias(code=in_code_order(self, "slug"))
-        return named.filter(Q(updated_at__gt=moment) | Q(updated_at=moment, code__gt=slug))
+        return named.filter(Q(updated_at__gt=moment) | Q(code__gt=slug), updated_at__gte=moment)
 
     def telling_of(self, slugs: Iterable[str], named: Iterable[str]) -> "AgreementQuerySet":
         """The records that were ever public and tell something of those with ``slugs``: that name

@@ -9,13 +9,14 @@ import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 from agreements import exports, releases
 from agreements.coverage import Stage
-from agreements.filters import AgreementFilterSet
+from agreements.filters import AgreementFilterSet, CoverageFilterSet
 from agreements.history import record_change, reindex_agencies, reindex_terms
 from agreements.models import Agency, Agreement, CooperationArea, Edition, Relation
 from agreements.querysets import PublicationState
@@ -23,7 +24,7 @@ from agreements.views import faces
 from moctracker.wsgi import application
 from tests import make
 from tests.test_laws import CANARY, hidden_record, public_paths
-from tests.test_list import PROBLEMS
+from tests.test_list import PROBLEMS, QUESTIONS
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,7 @@ LISTS = ["/agreements.json", "/agreements.atom", "/agreements.ics", *TABLES]
 RECORDS = ["/agreements/{slug}.json", "/agreements/{slug}.bib", "/agreements/{slug}.csl.json"]
 OTHERS = ["/agencies.json", "/agencies/{key}.json", "/areas.json", "/products.json"]
 RELEASES = ["/data/releases/{name}.json", "/data/latest.zip", "/data/moctracker-{name}.zip"]
+COVERAGE = "/coverage.csv"
 SINCE = "2040-01-01T00:00:00Z"
 
 
@@ -80,14 +82,14 @@ def harvested(client, address=f"/agreements.json?updated_since={SINCE}", between
 
 
 def test_every_face_for_programs_is_described(described):
-    """Except the table of coverage, whose question has a subject, and the description itself."""
+    """Except the description itself."""
     faces_there = {
         path.replace("<slug:", "{").replace(">", "}")
         for path, _ in public_paths()
         if "." in path and not path.endswith((".xml", ".txt"))
     }
-    assert set(described["paths"]) == faces_there - {"/coverage.csv", "/api/openapi.json"}
-    assert set(described["paths"]) == {*LISTS, *RECORDS, *OTHERS, *RELEASES}
+    assert set(described["paths"]) == faces_there - {"/api/openapi.json"}
+    assert set(described["paths"]) == {*LISTS, COVERAGE, *RECORDS, *OTHERS, *RELEASES}
 
 
 def test_every_filter_is_described_in_its_own_words_with_the_values_it_takes(described):
@@ -103,6 +105,24 @@ def test_every_filter_is_described_in_its_own_words_with_the_values_it_takes(des
     assert set(told["participant"]["schema"]["items"]["enum"]) - {""} == {
         agency.key for agency in Agency.objects.taking_part()
     }
+
+
+def test_the_table_of_partners_is_described_with_its_filters_and_its_one_subject(client, described):
+    operation = described["paths"][COVERAGE]["get"]
+    told = {each["name"]: each for each in operation["parameters"]}
+    subject = told.pop("subject")
+    assert subject["required"]
+    alternatives = {}
+    for alternative in subject["schema"]["oneOf"]:
+        assert alternative["required"] == list(alternative["properties"])
+        alternatives |= alternative["properties"]
+    assert set(alternatives) == {"agency", "country"}
+    for name, declared in CoverageFilterSet.base_filters.items():
+        assert (told | alternatives)[name]["description"] == declared.extra["help_text"]
+    assert set(told | alternatives) == set(CoverageFilterSet.base_filters)
+    for name, schema in alternatives.items():
+        for value in (schema["enum"][0], schema["enum"][-1]):
+            assert client.get(COVERAGE, {name: value}).status_code == 200
 
 
 def test_no_object_has_room_for_a_field_that_is_not_described(described):
@@ -196,7 +216,7 @@ def contract():
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize(
-    "path", [*LISTS[:4], "/provisions.csv", TABLES[-1], *RECORDS, *OTHERS, *RELEASES]
+    "path", [*LISTS[:4], "/provisions.csv", TABLES[-1], COVERAGE, *RECORDS, *OTHERS, *RELEASES]
 )
 def test_every_answer_is_as_described(contract, path, mode):
     """Status, kind of content, headers and content; what is wrong is refused, what is right is
@@ -261,6 +281,42 @@ def test_many_records_of_one_moment_are_told_once_each_by_name(client):
     changed(made[4], minute=1)
     found, _ = harvested(client)
     assert sorted(found) == sorted(agreement.slug for agreement in made)
+
+
+@pytest.mark.parametrize("query", [*QUESTIONS, "q=%3F"])
+def test_the_order_of_change_tells_what_the_list_tells_and_every_tombstone(
+    client, monkeypatch, query
+):
+    monkeypatch.setattr(faces, "RECORDS_A_PAGE", 20)
+    withdraw(make.agreement(slug="made-up-gone"))
+    asked = QueryDict(query, mutable=True)
+    for name in ("sort", "updated_since"):
+        asked.pop(name, None)
+    listed = AgreementFilterSet(asked, Agreement.objects.register())
+    assert not listed.problems
+    found, _ = harvested(client, f"/agreements.json?{asked.urlencode()}&updated_since=2000-01-01")
+    slugs = Agreement.objects.filter(pk__in=listed.answer.ids).values_list("slug", flat=True)
+    assert sorted(found) == sorted([*slugs, "made-up-gone"])
+
+
+@pytest.mark.parametrize("after", ["", "&after=2040-01-01T00:05:00%2B00:00,made-up"])
+def test_a_page_in_the_order_of_change_is_read_along_its_index(client, after):
+    """However far on it stands: nothing is looked through and nothing sorted to find it."""
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(f"/agreements.json?updated_since={SINCE}{after}").status_code == 200
+    page = 'ORDER BY "agreements_agreement"."updated_at" ASC'
+    (asked,) = [query["sql"] for query in queries if page in query["sql"]]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # So few rows are read faster without any index.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+            cursor.execute(f"EXPLAIN {asked}")
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {asked}")
+        plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
+    assert plan.count(" agreements_agreement") == plan.count("agreement_changed") == 1, plan
+    assert "SUB" not in plan.upper(), plan
 
 
 def test_a_withdrawn_record_leaves_its_tombstone_whatever_else_is_asked(client):

@@ -1,5 +1,6 @@
 """The pages in a real browser: accessible, within the policy, usable by keyboard and on a phone."""
 
+import datetime
 import json
 import os
 import re
@@ -9,10 +10,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from agreements import releases
 from agreements.history import record_change
 from agreements.importer import FORMAT
 from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agreement
+from tests import make
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAGES = [
@@ -97,14 +100,15 @@ def visit(browser, site):
         context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
-def test_no_page_violates_an_accessibility_rule_or_the_policy_or_scrolls_sideways(
-    visit, site, scheme, width
-):
+LOOKS = pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+
+
+def look_at(visit, site, paths, scheme, width):
+    """Each page keeps the policy, the accessibility rules and the width of the screen."""
     # What does not depend on colours and room has been looked at in the light.
     rules = {} if scheme == "light" else {"runOnly": ["color-contrast", "target-size"]}
     page = visit("/robots.txt", scheme=scheme, width=width)
-    for path in PAGES:
+    for path in paths:
         page.goto(site + path)
         # Axe adds a style sheet of its own, so the policy is looked at before it runs.
         assert page.complaints == [], path
@@ -113,6 +117,32 @@ def test_no_page_violates_an_accessibility_rule_or_the_policy_or_scrolls_sideway
         found = Axe().run(page, options={"resultTypes": ["violations"], **rules})
         assert found.violations_count == 0, (path, found.generate_report())
         page.complaints.clear()
+
+
+@LOOKS
+def test_no_page_violates_an_accessibility_rule_or_the_policy_or_scrolls_sideways(
+    visit, site, scheme, width
+):
+    look_at(visit, site, PAGES, scheme, width)
+
+
+@LOOKS
+def test_the_pages_of_releases_do_neither(visit, site, settings, tmp_path, scheme, width):
+    settings.RELEASES_ROOT = tmp_path
+    day = datetime.date(2026, 11, 24)
+    first = releases.build(day, site)
+    changed, withdrawn = Agreement.objects.register().newest_first()[:2]
+    changed.title = "Another title"
+    changed.save()
+    withdrawn.state, withdrawn.withdrawal_kind = "withdrawn", "by_parties"
+    withdrawn.withdrawal_reason = "Made up."
+    withdrawn.save()
+    added = make.agreement(slug="made-up-" + "long-" * 20 + "name", title="Made up")
+    record_change([changed.pk, withdrawn.pk, added.pk], reason="made", name="test")
+    second = releases.build(day, site)
+    assert second.changes["agreements"]["withdrawn"]
+    paths = [f"/data/releases/{each.name}/" for each in (first, second)]
+    look_at(visit, site, ["/data/", "/data/releases/", *paths], scheme, width)
 
 
 def test_the_reference_record_prints_on_two_pages_with_its_links_spelled_out(visit):

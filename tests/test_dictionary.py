@@ -13,17 +13,27 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from agreements import dictionary
 from agreements.exports import (
     COLUMN_VERSIONS,
     PARTNER_COLUMNS,
+    PUBLIC,
     TABLES,
+    meaning,
     package,
     since,
 )
 from agreements.filters import AgreementFilterSet, CoverageFilterSet
-from agreements.models import Agreement, CooperationArea, Edition, ProductCategory
+from agreements.models import (
+    Agency,
+    Agreement,
+    CooperationArea,
+    Edition,
+    ProductCategory,
+    Provision,
+)
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +119,25 @@ def test_no_example_outlives_its_record(empty_register):
     assert {c.example for c in dictionary.tables()[0].columns} == {""}
 
 
+def test_a_record_withdrawn_while_examples_are_looked_for_leaves_the_page_without_any(client):
+    Edition.renew()
+    newest = Agreement.objects.register().newest_first().first()
+
+    def withdrawn_meanwhile(execute, sql, *given):
+        # The record is among those chosen, and its row is about to be read.
+        if '"agreements_agreement"."summary"' in sql:
+            Agreement.objects.filter(pk=newest.pk).update(state="withdrawn")
+        return execute(sql, *given)
+
+    with connection.execute_wrapper(withdrawn_meanwhile):
+        shown = page(client)
+    assert "not looked up: the register just changed" in shown
+    assert "none recorded" not in shown
+    # What failed is not kept.
+    assert "not looked up" not in page(client)
+    assert "none recorded" in page(client)
+
+
 def test_every_code_of_the_register_is_a_code_of_the_vocabulary_that_is_named(whole):
     known = {each.anchor: {code for code, _ in each.values} for each in dictionary.vocabularies()}
     looked_at = 0
@@ -139,6 +168,42 @@ def test_every_list_of_codes_has_its_name_its_source_and_the_columns_that_take_i
             if column.allowed:
                 choices = dictionary._choices(column.allowed)
                 assert set(column.allowed) == {(str(v), str(t)) for v, t in choices.choices}
+
+
+#: What one says to a person who types.
+TO_STAFF = re.compile(
+    r"(?:^|[.:;] )(?:Type|Leave|Choose|Tick|Save|Start|Never|Give|Describe|Needed|Public)\b"
+    r"|\b(?i:you|your|our|below|staff|screen readers)\b"
+)
+
+
+def test_no_meaning_tells_its_reader_what_to_type(client, whole):
+    schemas = client.get("/api/openapi.json").json()["components"]["schemas"]
+    told = {
+        "dictionary": [c.meaning for entry in dictionary.tables() for c in entry.columns],
+        "datapackage.json": [
+            field["description"]
+            for resource in json.loads(whole["datapackage.json"])["resources"]
+            for field in resource["schema"]["fields"]
+        ],
+        "csv-metadata.json": [
+            column["dc:description"]
+            for table in json.loads(whole["csv-metadata.json"])["tables"]
+            for column in table["tableSchema"]["columns"]
+        ],
+        "openapi.json": [
+            schemas["AgencyRecord" if model is Agency else model.__name__]["properties"][name][
+                "description"
+            ]
+            for model, names in PUBLIC.items()
+            for name in names
+        ],
+    }
+    for where, meanings in told.items():
+        assert len(meanings) > 90
+        assert [each for each in meanings if TO_STAFF.search(each)] == [], where
+    # The words for staff stay theirs.
+    assert TO_STAFF.search(Provision._meta.get_field("area").help_text)
 
 
 def test_every_filter_is_described_and_a_described_one_is_taken(client):
@@ -206,6 +271,14 @@ def test_the_document_has_every_column_of_every_table():
             assert f"`{column}`" in where, (name, column)
     for name in CoverageFilterSet.base_filters:
         assert f"`{name}`" in DOCUMENT, name
+
+
+def test_the_document_gives_every_field_its_meaning():
+    for model, names in PUBLIC.items():
+        section = DOCUMENT.partition(f"### {model.__name__}\n")[2].partition("\n### ")[0]
+        rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \|$", section, re.MULTILINE))
+        for name in names:
+            assert rows[name].startswith(meaning(model, name)), (model, name)
 
 
 def test_the_document_has_every_vocabulary_as_it_is():

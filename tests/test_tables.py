@@ -428,6 +428,30 @@ def test_the_workbook_refuses_as_the_tables_do(client, monkeypatch):
 # --- Whether it is whole, and whether others can still read --------------------------------------
 
 
+def test_each_batch_of_the_flat_table_is_one_statement(client, django_assert_num_queries):
+    """So no row mixes two states of a record; ``docs/data.md`` promises it."""
+    pieces = iter(client.get("/agreements.csv"))
+    assert next(pieces).decode().startswith("\ufeffid,")
+    # A first short one, then the rest of so few.
+    for _ in range(2):
+        with django_assert_num_queries(1):
+            assert next(pieces)
+    with django_assert_num_queries(0):
+        assert list(pieces) == []
+
+
+def test_a_record_that_changes_while_the_table_is_sent_stands_as_it_was_when_it_was_read(client):
+    first, *_, last = Agreement.objects.register().newest_first()
+    pieces = iter(client.get("/agreements.csv"))
+    sent = [next(pieces), next(pieces)]
+    for agreement in (first, last):
+        Agreement.objects.filter(pk=agreement.pk).update(title="Kanarienvogel")
+    text = b"".join([*sent, *pieces]).decode("utf-8-sig")
+    titles = {row["id"]: row["title"] for row in csv.DictReader(io.StringIO(text, newline=""))}
+    assert titles[first.slug] == first.title
+    assert titles[last.slug] == "Kanarienvogel"
+
+
 def test_a_record_withdrawn_meanwhile_breaks_the_table_off(client, monkeypatch):
     for name in ("agreements", "provisions"):
         response = client.get(f"/{name}.csv")

@@ -2,6 +2,7 @@
 
 from .bulk import RegisterChanged, row_count, table_csv, table_rows
 from .cells import LIST_SEPARATOR, guard, unguard
+from .meanings import column_meaning, meaning
 from .package import PACKAGE_FORMAT, package
 from .partners import PARTNER_COLUMNS, partner_row, partners_csv
 from .records import (
@@ -47,9 +48,11 @@ __all__ = [
     "RegisterChanged",
     "Table",
     "as_snapshot",
+    "column_meaning",
     "coverage_table",
     "guard",
     "inverse_relation",
+    "meaning",
     "package",
     "partner_row",
     "partners_csv",

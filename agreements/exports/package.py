@@ -19,6 +19,7 @@ from typing import IO, Any
 from ..querysets import AgreementQuerySet, batched, in_code_order
 from .bulk import table_rows
 from .cells import BYTE_ORDER_MARK, LIST_SEPARATOR
+from .meanings import column_meaning
 from .tables import TABLES, Column, Table
 
 #: Stands in every package; a new number for every change an importer must know.
@@ -182,7 +183,7 @@ def _datapackage(written: dict[str, _Written], day: datetime.date, base_url: str
 
 def _table_schema(table: Table) -> dict[str, Any]:
     schema: dict[str, Any] = {
-        "fields": [_table_schema_field(column) for column in table.columns],
+        "fields": [_table_schema_field(table, column) for column in table.columns],
         "missingValues": [""],
     }
     if table.key:
@@ -203,11 +204,11 @@ def _table_schema(table: Table) -> dict[str, Any]:
     return schema
 
 
-def _table_schema_field(column: Column) -> dict[str, Any]:
+def _table_schema_field(table: Table, column: Column) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": column.name,
         "type": _FRICTIONLESS.get(column.kind, "string"),
-        "description": explained(column),
+        "description": explained(table, column),
     }
     constraints: dict[str, Any] = {"required": True} if column.required else {}
     if column.kind == "partial date":
@@ -221,9 +222,9 @@ def _table_schema_field(column: Column) -> dict[str, Any]:
     return described
 
 
-def explained(column: Column) -> str:
+def explained(table: Table, column: Column) -> str:
     """The meaning of a column, what its codes mean, and how a list is written."""
-    parts = [column.meaning]
+    parts = [column_meaning(table, column)]
     if column.allowed:
         parts.append("; ".join(f"{value}: {label}" for value, label in column.allowed) + ".")
     if column.listed:
@@ -254,7 +255,7 @@ def _csv_metadata(base_url: str) -> dict[str, Any]:
 
 
 def _csvw_schema(table: Table) -> dict[str, Any]:
-    schema: dict[str, Any] = {"columns": [_csvw_column(column) for column in table.columns]}
+    schema: dict[str, Any] = {"columns": [_csvw_column(table, column) for column in table.columns]}
     if table.key:
         schema["primaryKey"] = list(table.key)
     foreign = [
@@ -271,12 +272,12 @@ def _csvw_schema(table: Table) -> dict[str, Any]:
     return schema | ({"foreignKeys": foreign} if foreign else {})
 
 
-def _csvw_column(column: Column) -> dict[str, Any]:
+def _csvw_column(table: Table, column: Column) -> dict[str, Any]:
     kind = _CSVW.get(column.kind, "string")
     described: dict[str, Any] = {
         "name": column.name,
         "titles": column.name,
-        "dc:description": explained(column),
+        "dc:description": explained(table, column),
         "datatype": {"base": "string", "format": PARTIAL_DATE}
         if column.kind == "partial date"
         else kind,

@@ -299,6 +299,7 @@ class Agreement(models.Model):
         ]
         indexes = [
             models.Index(fields=["state", "-signed_on_earliest"], name="agreement_newest"),
+            models.Index(fields=["updated_at", "slug"], name="agreement_changed"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -73,7 +73,7 @@ def _of_records(
         former = [each for each in now.former if each in gone]
         if former:
             was = gone.pop(former[0])
-            words = [f"moved from {was.key}", _what(name, was, now)]
+            words = [f"moved from {was.key}", _what(name, _moved(was, now), now)]
             found["changed"].append({"id": key, "what": "; ".join(filter(None, words))})
         else:
             found["added"].append({"id": key})
@@ -87,6 +87,18 @@ class _Record:
 
     def __init__(self, key: str, rows: dict[str, list[Row]], former: list[str]) -> None:
         self.key, self.rows, self.former = key, rows, former
+
+
+def _moved(was: _Record, now: _Record) -> _Record:
+    """The agreement as it was, had it stood at its present address already."""
+    (own,) = now.rows["agreements"]
+    address = {"id": own["id"], "former_slugs": own["former_slugs"]}
+    rows = {
+        table: [row | {"agreement": now.key} for row in rows] for table, rows in was.rows.items()
+    }
+    return _Record(
+        now.key, rows | {"agreements": [was.rows["agreements"][0] | address]}, was.former
+    )
 
 
 def _what(name: str, was: _Record, now: _Record) -> str:

@@ -60,6 +60,14 @@ class Release:
         """The rows of all its tables."""
         return sum(self.rows.values())
 
+    @property
+    def counts(self) -> list[tuple[str, list[tuple[str, int]]]]:
+        """How many rows were added, changed and withdrawn, by noun; what is none is left out."""
+        return [
+            (noun, [(kind, len(rows)) for kind, rows in kinds.items() if rows])
+            for noun, kinds in self.changes.items()
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """What is kept beside the ZIP, and what programs are told."""
         return asdict(self)

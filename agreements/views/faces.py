@@ -80,6 +80,9 @@ def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse
         raise Refusal({"page": ["In the order of change there is no such page: follow next."]}, 404)
     after = _after(request)
     since = question.form.cleaned_data["updated_since"]
+    if after:
+        # Nothing before the row to go on after: the database begins to read there.
+        since = max(since, after[0])
     # One query for both: a second one would see a later register, and skip what came between.
     rows = question.qs.or_withdrawn(since).earliest_changed_first().with_related()
     if after:
