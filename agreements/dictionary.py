@@ -24,7 +24,6 @@ from .exports import (
     Column,
     RegisterChanged,
     Table,
-    column_meaning,
     package,
     since,
 )
@@ -208,7 +207,7 @@ def _entry(table: Table, column: Column, shown: dict[tuple[str, str], str] | Non
     elsewhere = {"Countries": "countries", "Languages": "languages"}.get(allowed, "")
     return ColumnEntry(
         name=column.name,
-        meaning=column_meaning(table, column),
+        meaning=column.meaning,
         type=f"list of {column.kind}" if column.listed else column.kind,
         unit=_UNITS.get(column.kind, ""),
         allowed=allowed,

@@ -173,10 +173,11 @@ def get(port, path):
 
 
 def memory(pid):
-    """Resident memory of the server's worker in MiB."""
+    """Memory of the server's worker in MiB, without the files that it maps: the system keeps those
+    anyway and takes them back when it likes."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     status = Path(f"/proc/{(children or [pid])[0]}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return int(status.partition("RssAnon:")[2].split()[0]) / 1024
 
 
 @contextmanager

@@ -463,6 +463,29 @@ def test_a_record_withdrawn_meanwhile_breaks_the_table_off(client, monkeypatch):
         Agreement.objects.filter(slug="hsa-mhlw-moc-2026").update(state="published")
 
 
+def test_a_term_that_is_newer_than_the_table_breaks_it_off(client):
+    last = Agreement.objects.register().newest_first().last()
+
+    def new_agency():
+        last.participations.create(agency=make.agency())
+
+    def new_area():
+        area = CooperationArea.objects.create(code="made-up", name="Made up", position=99)
+        make.provision(last, area=area.code)
+
+    def new_product():
+        product = ProductCategory.objects.create(code="made-up", name="Made up", position=99)
+        last.products.add(product)
+
+    for add in (new_product, new_area, new_agency):
+        pieces = iter(client.get("/agreements.csv"))
+        next(pieces)
+        next(pieces)
+        add()
+        with pytest.raises(exports.RegisterChanged):
+            list(pieces)
+
+
 def test_a_record_withdrawn_meanwhile_puts_off_the_workbook_and_frees_its_place(
     client, monkeypatch
 ):

@@ -2,7 +2,7 @@
 
 from .bulk import RegisterChanged, row_count, table_csv, table_rows
 from .cells import LIST_SEPARATOR, guard, unguard
-from .meanings import column_meaning, meaning
+from .meanings import meaning
 from .package import PACKAGE_FORMAT, package
 from .partners import PARTNER_COLUMNS, partner_row, partners_csv
 from .records import (
@@ -48,7 +48,6 @@ __all__ = [
     "RegisterChanged",
     "Table",
     "as_snapshot",
-    "column_meaning",
     "coverage_table",
     "guard",
     "inverse_relation",

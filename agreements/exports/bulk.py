@@ -373,8 +373,7 @@ class _Flat:
             str(pk): (joined([name]), Stage(stage) if stage else None)
             for pk, name, stage in CooperationArea.objects.values_list("pk", "name", "stage")
         }
-        products = in_term_order(ProductCategory.objects.all())
-        self.products = {str(product.pk): product for product in products}
+        self.products = {str(product.pk): product for product in ProductCategory.objects.all()}
         columns = (*self.OWN, *self.TOLD, *self.READ, *self.DERIVED)
         places = {name: place for place, name in enumerate(columns)}
         self.arranged = itemgetter(*(places[name] for name in AGREEMENTS.header))
@@ -418,7 +417,7 @@ class _Flat:
             rows = {row[-1]: self.arranged(row + self._derived(*row[told:-1])) for row in found}
             return [rows[pk] for pk in ids]
         except KeyError as error:
-            # An agreement is not in the register any more, or an agency is newer than this answer.
+            # An agreement is not in the register any more, or what it names is newer than this answer.
             raise RegisterChanged from error
 
     def _derived(
@@ -469,8 +468,7 @@ class _Flat:
 
     def _scope(self, told: str) -> tuple[str, str]:
         """The names and the codes of products, in the order of the vocabulary."""
-        named = _parted(told)
-        products = [product for pk, product in self.products.items() if pk in named]
+        products = in_term_order(self.products[product] for product in _parted(told))
         return joined([each.name for each in products]), joined([each.code for each in products])
 
 

@@ -19,7 +19,6 @@ from typing import IO, Any
 from ..querysets import AgreementQuerySet, batched, in_code_order
 from .bulk import table_rows
 from .cells import BYTE_ORDER_MARK, LIST_SEPARATOR
-from .meanings import column_meaning
 from .tables import TABLES, Column, Table
 
 #: Stands in every package; a new number for every change an importer must know.
@@ -224,7 +223,7 @@ def _table_schema_field(table: Table, column: Column) -> dict[str, Any]:
 
 def explained(table: Table, column: Column) -> str:
     """The meaning of a column, what its codes mean, and how a list is written."""
-    parts = [column_meaning(table, column)]
+    parts = [column.meaning]
     if column.allowed:
         parts.append("; ".join(f"{value}: {label}" for value, label in column.allowed) + ".")
     if column.listed:

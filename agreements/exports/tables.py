@@ -17,6 +17,7 @@ from ..dates import PartialDateField
 from ..models import Agency, Agreement, CooperationArea, ProductCategory
 from ..status import Status
 from .cells import any_formula, guard, joined, parted, unguard
+from .meanings import meaning
 from .records import CHILDREN, NATURAL_KEY, PUBLIC
 
 
@@ -134,53 +135,8 @@ class Table:
 
 # --- Descriptions -------------------------------------------------------------------------------
 
-#: Words for fields whose help text says nothing, or speaks to staff only.
-_MEANINGS: dict[tuple[str, str], str] = {
-    ("agency", "kind"): "What sort of body it is.",
-    ("agency", "website"): "Its own site.",
-    ("agency", "name_supplied"): "true: no source gives an English name, this is a translation.",
-    ("agencyname", "name"): "The other name.",
-    ("agencyname", "kind"): "Former name, abbreviation, other language or script, variant.",
-    ("agreement", "slug"): "The record's permanent name, also in its address.",
-    ("agreement", "signed_city"): "City of signature.",
-    ("agreement", "signed_country"): "Country of signature: ISO 3166-1 code or EU.",
-    ("agreement", "signed_venue"): "Venue of signature.",
-    ("agreement", "signed_on"): "Date of signature as the source gives it. If the sides signed on "
-    "different days, the last; each side's day stands with the participant.",
-    ("agreement", "text_url"): "Where the text can be read.",
-    ("agreement", "source_notes"): "Where sources disagree, what could not be found.",
-    ("source", "kind"): "Text of the instrument, publication of a participant, of another public "
-    "body, press, other.",
-    ("source", "url"): "Address of the page.",
-    ("source", "archive_url"): "Address of an archived copy.",
-    ("participation", "agency"): "The participant.",
-    ("participation", "role"): "Its part.",
-    ("participation", "left_on"): "When it left, if it did.",
-    ("participation", "note"): "A remark.",
-    ("signatory", "position"): "Order of the rows.",
-    ("signatory", "note"): "A remark: named in the photograph, led the delegation.",
-    ("provision", "position"): "Order of the rows.",
-    ("provision", "area"): "The cooperation area it speaks of.",
-    ("provision", "direction"): "Mutual, one-way or not stated.",
-    ("milestone", "kind"): "What happened.",
-    ("milestone", "note"): "What happened, in a few words.",
-    ("relation", "target"): "The other agreement, if it is in the register.",
-    ("relation", "target_title"): "The other agreement's title, if it is not in the register.",
-    ("relation", "note"): "A remark.",
-    ("outcome", "position"): "Order of the rows.",
-    ("outcome", "figure"): "The number expected.",
-    ("outcome", "stage"): "The stage it concerns, if one.",
-    ("outcome", "products"): "The products it concerns.",
-    ("outcome", "reported_on"): "The date of the report.",
-    ("outcome", "reported_source"): "Where it was reported: number of one of the agreement's "
-    "sources.",
-    ("evidence", "verbatim"): "true: a quotation, word for word.",
-    ("cooperationarea", "retired"): "true: no longer chosen. Records that have it keep it.",
-    ("productcategory", "retired"): "true: no longer chosen. Records that have it keep it.",
-}
 #: Only a draft may be without.
 _NEVER_EMPTY = {(Agreement, "slug"), (Agreement, "instrument_type")}
-_SOURCE = "Number of one of the agreement's sources, in the table sources."
 _KINDS: tuple[tuple[type[models.Field], str], ...] = (
     (PartialDateField, "partial date"),
     (models.URLField, "web address"),
@@ -203,12 +159,9 @@ def described(noun: type[Model], name: str, column: str = "") -> Column:
     # Countries are a list too long to repeat; it is ISO's.
     countries = hasattr(model_field, "countries")
     allowed = () if countries else tuple((str(v), str(t)) for v, t in model_field.choices or ())
-    meaning = _MEANINGS.get((noun._meta.model_name or "", name), "")
-    if not meaning and name == "source":
-        meaning = _SOURCE
     return Column(
         name=column or name,
-        meaning=meaning or str(model_field.help_text),
+        meaning=meaning(noun, name),
         kind="code" if allowed or countries else kind,
         field=name,
         allowed=allowed,
