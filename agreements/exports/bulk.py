@@ -417,7 +417,7 @@ class _Flat:
             rows = {row[-1]: self.arranged(row + self._derived(*row[told:-1])) for row in found}
             return [rows[pk] for pk in ids]
         except KeyError as error:
-            # An agreement is not in the register any more, or what it names is newer than this answer.
+            # An agreement is no longer in the register, or names what is newer than this answer.
             raise RegisterChanged from error
 
     def _derived(
