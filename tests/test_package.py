@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -612,6 +612,9 @@ def changed(name, /, **cells):
         ("agreements", {"id": "a b"}, "id: Use small letters"),
         ("agreements", {"updated_at": "yesterday"}, "updated_at: must be a time with its zone"),
         ("agreements", {"updated_at": "2020-13-01T00:00:00Z"}, "updated_at: must be a time"),
+        ("agreements", {"updated_at": "0001-01-01T00:00:00+14:00"}, "updated_at: must be a time"),
+        ("agreements", {"updated_at": "9999-12-31T23:59:59-14:00"}, "updated_at: must be a time"),
+        ("agreements", {"updated_at": "2999-01-01T00:00:00Z"}, "updated_at: lies in the future"),
         ("agreements", {"former_slugs": "a b"}, "former_slugs, slug: Use small letters"),
         ("agreements", {"former_slugs": ONE}, "A record of the register has this address now."),
         (
@@ -699,7 +702,7 @@ def bomb(size):
 def test_a_damaged_package_is_refused(monkeypatch):
     whole = packed(ONE)
     files = unpacked(whole)
-    assert "cannot be unpacked, it may be cut short" in refused(whole[: len(whole) // 2])[0]
+    assert "cannot be unpacked, it is damaged or cut short" in refused(whole[: len(whole) // 2])[0]
     assert "no file of a package has this name" in refused(repacked(files | {"x.csv": b""}))[0]
     assert "no file of a package has this name" in refused(repacked({"../x": b"", **files}))[0]
     assert "holds no table" in refused(repacked({"README.txt": b""}))[0]
@@ -724,6 +727,20 @@ def test_a_damaged_package_is_refused(monkeypatch):
     monkeypatch.setattr(document, "MAX_BYTES", 100_000)
     assert "more than a register has" in refused(bomb(200_000))[0]
     assert "more than 100,000 bytes" in refused(b"x" * 100_001)[0]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_package_with_any_byte_damaged_is_refused(compression):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("areas.csv", table("areas", ONE))
+    whole = file.getvalue()
+    for at in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0xFF
+        # Damage to a date or an attribute is none to the content.
+        with suppress(ImportRefused):
+            read("file", io.BytesIO(damaged))
 
 
 def test_more_faults_than_a_person_reads_are_counted():

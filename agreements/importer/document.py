@@ -1,16 +1,21 @@
 """What a file says, as rows with their places: a register document, a package or one CSV."""
 
 import csv
+import datetime
 import hashlib
 import io
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from django.db import models
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from ..dates import PartialDateField
@@ -34,6 +39,17 @@ MAX_CELL = 1_000_000
 #: More faults than a person reads; the first ones usually explain the others.
 MAX_FAULTS = 1000
 _EXPLAINING = {"datapackage.json", "csv-metadata.json", "README.txt", "SHA256SUMS"}
+#: What unpacking raises, depending on which byte of an archive is damaged.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 # The csv module's own limit is below MAX_CELL and cannot say in which column it was passed.
 csv.field_size_limit(MAX_BYTES)
@@ -335,9 +351,9 @@ class _Tables:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 files = self.unpacked(archive)
-        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise ImportRefused(
-                [f"{self.name}: cannot be unpacked, it may be cut short: {error}."]
+                [f"{self.name}: cannot be unpacked, it is damaged or cut short: {error}."]
             ) from error
         self.verify(files)
         texts = {
@@ -535,12 +551,18 @@ class _Taker:
         same[key] = row
 
     def moment(self, row: Row, cell: str) -> Any:
+        """When the record last changed, in UTC."""
         try:
             moment = parse_datetime(cell)
-        except ValueError:
+            # Some times with a zone are in no year that there is.
+            moment = moment.astimezone(datetime.UTC) if moment and moment.tzinfo else None
+        except (ValueError, OverflowError):
             moment = None
-        if moment is None or moment.tzinfo is None:
+        if moment is None:
             self.faults.append(
                 f"{row.at('updated_at')}: must be a time with its zone: 2026-04-20T08:00:00+00:00."
             )
+        elif moment > timezone.now():
+            # Whoever keeps a copy would go on after it, and hear of no change before it.
+            self.faults.append(f"{row.at('updated_at')}: lies in the future.")
         return moment
