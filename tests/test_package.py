@@ -469,6 +469,17 @@ def test_a_register_in_use_says_itself_when_a_record_last_changed():
     assert made.first_published_at > recently
 
 
+def test_a_package_from_before_a_withdrawal_changes_nothing():
+    content = packed(ONE, RICH)
+    assert Relation.objects.filter(agreement__slug=RICH, target__slug=ONE).exists()
+    Agreement.objects.filter(slug=ONE).update(
+        state="withdrawn", withdrawal_kind="by_parties", withdrawal_reason="Ended."
+    )
+    before = everything()
+    assert load(content).changed == 0
+    assert everything() == before
+
+
 def test_columns_that_are_worked_out_may_be_left_out():
     def only_stated(row):
         for column in TABLES["agreements"].columns:
