@@ -274,7 +274,7 @@ PIECES = [
     *("null", "1e5", "2010", "<b>", "&", "%s", "{}", "\x01", "\ud7ff", "\uffff", "\U0010ffff"),
 ]
 awkward = st.lists(st.sampled_from(PIECES), max_size=5).map("".join)
-said = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join)
+said = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join).filter(str.strip)
 partial = st.sampled_from(["1987", "2010-05", "2026-04-20"])
 maybe_partial = st.none() | partial
 numbers = st.sampled_from([None, "0", "-1.5", "12", "0.125", "10000000000"])
@@ -620,6 +620,7 @@ def changed(name, /, **cells):
         ("agreements", {"product_codes": "pills"}, "product_codes: there is no product category"),
         ("agreements", {"text_url": "javascript:alert(1)"}, "text_url: Enter a valid URL."),
         ("agreements", {"id": ""}, "id: This field cannot be blank."),
+        ("agreements", {"title": " \u3000"}, "title: This field cannot be blank."),
         ("agreements", {"id": "a b"}, "id: Use small letters"),
         ("agreements", {"updated_at": "yesterday"}, "updated_at: must be a time with its zone"),
         ("agreements", {"updated_at": "2020-13-01T00:00:00Z"}, "updated_at: must be a time"),
@@ -641,7 +642,12 @@ def changed(name, /, **cells):
         ("participations", {"agreement": "nowhere"}, "agreement: there is no agreement “nowhere”"),
         ("participations", {"left_on": "1999", "joined_on": "2001"}, "cannot leave before it"),
         ("signatories", {"name": "", "post": ""}, "Give the person's name or, if it is not known"),
-        ("sources", {"retrieved_on": "20 May"}, "retrieved_on: “20 May” value has an invalid"),
+        ("sources", {"retrieved_on": "20 May"}, "retrieved_on: must be a day like 2026-04-20."),
+        ("sources", {"retrieved_on": "20240501"}, "retrieved_on: must be a day like 2026-04-20."),
+        ("sources", {"retrieved_on": "2024-02-30"}, "retrieved_on: “2024-02-30” value has the"),
+        ("outcomes", {"figure": "1e5"}, "figure: must be a number like 12 or 0.5."),
+        ("outcomes", {"figure": "1_0"}, "figure: must be a number like 12 or 0.5."),
+        ("outcomes", {"figure": "１２"}, "figure: must be a number like 12 or 0.5."),
         ("provisions", {"direction": "one_way"}, "A one-way provision names the relying"),
         ("provisions", {"source": "99"}, "source: there is no source “99”."),
         ("evidence", {"verbatim": "maybe"}, "verbatim: must be true or false."),
@@ -665,6 +671,10 @@ def test_a_fault_in_a_table_is_told_with_file_line_and_column(name, cells, fault
         (lambda c: b"", "file, line 1, column 1: the file is empty."),
         (lambda c: c.decode("utf-8-sig").encode("utf-16"), "file: is UTF-16."),
         (lambda c: c.decode("utf-8-sig").encode("utf-16-le"), "line 1, column 2: a NUL character"),
+        (
+            lambda c: c.decode("utf-8-sig").replace("HSA", "厚生").encode("utf-16-le"),
+            "line 1, column 2: a NUL character",
+        ),
         (lambda c: c.decode("utf-8-sig").replace("HSA", "厚生").encode("cp932"), "Shift_JIS"),
         (lambda c: c.replace(b"HSA", b"\xe9t\xe9"), "Latin-1"),
         (lambda c: c[:-40], "cut short"),
@@ -717,6 +727,12 @@ def test_a_damaged_package_is_refused(monkeypatch):
     assert "no file of a package has this name" in refused(repacked(files | {"x.csv": b""}))[0]
     assert "no file of a package has this name" in refused(repacked({"../x": b"", **files}))[0]
     assert "holds no table" in refused(repacked({"README.txt": b""}))[0]
+    assert "holds no table" in refused(repacked({}))[0]
+    workbook = {"[Content_Types].xml": b"", "xl/workbook.xml": b""}
+    assert refused(repacked(workbook)) == [
+        "file: is a workbook. Save each table as “CSV UTF-8”, and bring it by itself."
+    ]
+    assert "areas.csv, line 1: the file is empty." in refused(repacked({"areas.csv": b"\r\n"}))
     other = json.dumps({"format": "moctracker package 999"}).encode()
     assert '"format" must be' in refused(repacked(files | {"datapackage.json": other}))[0]
     for nonsense in (b"[]", b"{", b"[" * 100_000):

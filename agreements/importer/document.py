@@ -61,8 +61,9 @@ class ImportRefused(Exception):
     def __init__(self, faults: list[str]) -> None:
         if len(faults) > MAX_FAULTS:
             faults = [*faults[:MAX_FAULTS], f"... and {len(faults) - MAX_FAULTS:,} more."]
-        self.faults = faults
-        super().__init__("\n".join(faults))
+        # They repeat what the document says, and JSON can spell half a character: no page holds it.
+        self.faults = [each.encode(errors="backslashreplace").decode() for each in faults]
+        super().__init__("\n".join(self.faults))
 
 
 @dataclass
@@ -104,7 +105,7 @@ def read(name: str, file: IO[bytes]) -> Document:
     content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ImportRefused([f"{name}: has more than {MAX_BYTES:,} bytes."])
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _Tables(name).package(content)
     text = _decoded(name, content)
     if text.lstrip()[:1] in ("{", "["):
@@ -118,14 +119,20 @@ def _decoded(name: str, content: bytes) -> str:
     """The text of a file. Raises ImportRefused naming what encoding it may be in."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ImportRefused([f"{name}: is UTF-16. Save it as UTF-8 (“CSV UTF-8” in Excel)."])
+    # The positions are counted in the bytes the codec is given, without the mark.
+    body = content.removeprefix(b"\xef\xbb\xbf")
+    if (at := body.find(b"\0")) >= 0:
+        line, column = _position(body, at)
+        raise ImportRefused(
+            [
+                f"{name}, line {line}, column {column}: a NUL character. If every second character "
+                "is one, the file is UTF-16: save it as UTF-8."
+            ]
+        )
     try:
-        text = content.decode("utf-8-sig")
+        return body.decode()
     except UnicodeDecodeError as error:
-        body = content.removeprefix(b"\xef\xbb\xbf")
-        # The position is counted in the bytes the codec was given, without the mark.
-        before = body[: error.start]
-        line = before.count(b"\n") + 1
-        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        line, column = _position(body, error.start)
         guesses = [each for each in ("Shift_JIS", "EUC-KR") if _could_be(body, each)]
         other = " or ".join([*guesses, "Latin-1 (Windows)"])
         raise ImportRefused(
@@ -134,15 +141,6 @@ def _decoded(name: str, content: bytes) -> str:
                 f"{other}. Save it as UTF-8 (“CSV UTF-8” in Excel)."
             ]
         ) from error
-    if (at := text.find("\0")) >= 0:
-        line, column = _position(text, at)
-        raise ImportRefused(
-            [
-                f"{name}, line {line}, column {column}: a NUL character. If every second character "
-                "is one, the file is UTF-16: save it as UTF-8."
-            ]
-        )
-    return text
 
 
 def _could_be(content: bytes, encoding: str) -> bool:
@@ -153,8 +151,10 @@ def _could_be(content: bytes, encoding: str) -> bool:
     return True
 
 
-def _position(text: str, at: int) -> tuple[int, int]:
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+def _position(content: bytes, at: int) -> tuple[int, int]:
+    """The line of a byte and, counted in characters, the column."""
+    begins = content.rfind(b"\n", 0, at) + 1
+    return content.count(b"\n", 0, at) + 1, len(content[begins:at].decode(errors="replace")) + 1
 
 
 # --- The register document: JSON ----------------------------------------------------------------
@@ -255,7 +255,9 @@ class _Shape:
         """JSON's own kinds first: a number where a text belongs is a fault, not a text."""
         if kind.fits(value):
             return value
-        self.faults.append(f"{row.at(name)}: must be {kind.wanted}.")
+        too_long = isinstance(value, str) and len(value) > MAX_CELL
+        wrong = f"has more than {MAX_CELL:,} characters" if too_long else f"must be {kind.wanted}"
+        self.faults.append(f"{row.at(name)}: {wrong}.")
         return None
 
 
@@ -364,6 +366,8 @@ class _Tables:
         for table, text in texts.items():
             lines = self.lines(f"{table}.csv", text)
             header = next(lines, (1, []))[1]
+            if not header:
+                raise ImportRefused([f"{table}.csv, line 1: the file is empty."])
             self.table(TABLES[table], f"{table}.csv", header, lines)
         # In a package a table is whole: who has no row in it has none.
         for table in texts:
@@ -384,6 +388,9 @@ class _Tables:
             )
         known = {f"{table}.csv" for table in TABLES} | _EXPLAINING
         names = [info.filename for info in infos]
+        if "[Content_Types].xml" in names:
+            told = "is a workbook. Save each table as “CSV UTF-8”, and bring it by itself."
+            raise ImportRefused([f"{self.name}: {told}"])
         self.faults += [
             f"{self.name}, {name}: no file of a package has this name."
             for name in names
@@ -438,7 +445,7 @@ class _Tables:
             ends = "unexpected end" in str(error)
             told = "the file ends inside a quoted cell: it is cut short" if ends else str(error)
             raise ImportRefused([*self.faults, f"{file}, line {begins}: {told}."]) from error
-        if not text.endswith(("\n", "\r")):
+        if text and not text.endswith(("\n", "\r")):
             self.faults.append(
                 f"{file}, line {begins - 1}: the last line has no end: the file is cut short."
             )
