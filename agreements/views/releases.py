@@ -76,7 +76,7 @@ def release_detail(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "release": release,
         "groups": list(_groups(release)),
-        "gone": Group("", len(gone), _lines("agreements", [{"id": each} for each in gone[:SHOWN]])),
+        "gone": Group("", len(gone), _lines("agreements", gone[:SHOWN])),
         "desk": settings.DESK_EMAIL,
     }
     return render(request, "agreements/release_detail.html", context)
