@@ -342,6 +342,8 @@ def test_a_download_asks_the_database_nothing_and_whoever_has_it_gets_304(
         known = client.get(address, headers={"if-none-match": f'"{release.sha256}"'})
     assert known.status_code == 304
     assert known["Access-Control-Allow-Origin"] == "*"
+    # What is kept takes over the headers of the 304.
+    assert known["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
 @pytest.mark.parametrize(

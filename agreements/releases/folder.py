@@ -91,7 +91,7 @@ def named(name: str) -> Release | None:
     if not _NAME.fullmatch(name):
         return None
     try:
-        text = (settings.RELEASES_ROOT / f"{PREFIX}{name}.json").read_text()
+        text = (settings.RELEASES_ROOT / f"{PREFIX}{name}.json").read_text("utf-8")
     except FileNotFoundError:
         return None
     return Release(**json.loads(text))
