@@ -783,7 +783,12 @@ def test_the_commands_write_and_read_a_package(tmp_path):
     call_command("export_register", package=path, base_url=BASE)
     out = io.StringIO()
     call_command("import_register", str(path), stdout=out)
-    assert "0 added, 0 changed, 151 unchanged" in out.getvalue()
+    assert out.getvalue() == "Agreements: 0 added, 0 changed, 151 unchanged.\n"
+    areas = edited(table("areas", ONE), lambda row: row.update(description="Changed."))
+    (tmp_path / "areas.csv").write_bytes(areas)
+    out = io.StringIO()
+    call_command("import_register", str(tmp_path / "areas.csv"), stdout=out)
+    assert out.getvalue().startswith("Areas: 0 added, 43 changed, 0 unchanged.\n")
     with pytest.raises(CommandError, match="Is a directory"):
         call_command("export_register", package=tmp_path)
 
