@@ -436,6 +436,11 @@ class AgreementFilterSet(django_filters.FilterSet):
         return sorted(found)
 
     @property
+    def narrowed(self) -> bool:
+        """Whether anything is asked but another order."""
+        return any(name != "sort" for name, _ in self.pairs)
+
+    @property
     def query_string(self) -> str:
         """The question as a query string, without the page."""
         return urlencode(self.pairs)

@@ -111,6 +111,8 @@ def test_a_changed_record_leaves_one_revision_and_the_others_alone():
         ({"signed_on": ""}, "signed_on: must be text that is not empty, or null."),
         ({"title": 7}, "title: must be text."),
         ({"title": "half a character \ud800"}, "title: must be text."),
+        ({"summary": "x" * 1_000_001}, "summary: has more than 1,000,000 characters."),
+        ({"half a character \ud800": ""}, "half a character \\ud800: there is no such field."),
         ({"title": "x" * 1001}, "title: Ensure this value has at most 1000 characters"),
         ({"text_url": "javascript:alert(1)"}, "text_url: Enter a valid URL."),
         ({"sources": "none"}, "sources: must be a list."),

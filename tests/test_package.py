@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -274,7 +274,7 @@ PIECES = [
     *("null", "1e5", "2010", "<b>", "&", "%s", "{}", "\x01", "\ud7ff", "\uffff", "\U0010ffff"),
 ]
 awkward = st.lists(st.sampled_from(PIECES), max_size=5).map("".join)
-said = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join)
+said = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join).filter(str.strip)
 partial = st.sampled_from(["1987", "2010-05", "2026-04-20"])
 maybe_partial = st.none() | partial
 numbers = st.sampled_from([None, "0", "-1.5", "12", "0.125", "10000000000"])
@@ -469,6 +469,17 @@ def test_a_register_in_use_says_itself_when_a_record_last_changed():
     assert made.first_published_at > recently
 
 
+def test_a_package_from_before_a_withdrawal_changes_nothing():
+    content = packed(ONE, RICH)
+    assert Relation.objects.filter(agreement__slug=RICH, target__slug=ONE).exists()
+    Agreement.objects.filter(slug=ONE).update(
+        state="withdrawn", withdrawal_kind="by_parties", withdrawal_reason="Ended."
+    )
+    before = everything()
+    assert load(content).changed == 0
+    assert everything() == before
+
+
 def test_columns_that_are_worked_out_may_be_left_out():
     def only_stated(row):
         for column in TABLES["agreements"].columns:
@@ -609,9 +620,13 @@ def changed(name, /, **cells):
         ("agreements", {"product_codes": "pills"}, "product_codes: there is no product category"),
         ("agreements", {"text_url": "javascript:alert(1)"}, "text_url: Enter a valid URL."),
         ("agreements", {"id": ""}, "id: This field cannot be blank."),
+        ("agreements", {"title": " \u3000"}, "title: This field cannot be blank."),
         ("agreements", {"id": "a b"}, "id: Use small letters"),
         ("agreements", {"updated_at": "yesterday"}, "updated_at: must be a time with its zone"),
         ("agreements", {"updated_at": "2020-13-01T00:00:00Z"}, "updated_at: must be a time"),
+        ("agreements", {"updated_at": "0001-01-01T00:00:00+14:00"}, "updated_at: must be a time"),
+        ("agreements", {"updated_at": "9999-12-31T23:59:59-14:00"}, "updated_at: must be a time"),
+        ("agreements", {"updated_at": "2999-01-01T00:00:00Z"}, "updated_at: lies in the future"),
         ("agreements", {"former_slugs": "a b"}, "former_slugs, slug: Use small letters"),
         ("agreements", {"former_slugs": ONE}, "A record of the register has this address now."),
         (
@@ -627,7 +642,12 @@ def changed(name, /, **cells):
         ("participations", {"agreement": "nowhere"}, "agreement: there is no agreement “nowhere”"),
         ("participations", {"left_on": "1999", "joined_on": "2001"}, "cannot leave before it"),
         ("signatories", {"name": "", "post": ""}, "Give the person's name or, if it is not known"),
-        ("sources", {"retrieved_on": "20 May"}, "retrieved_on: “20 May” value has an invalid"),
+        ("sources", {"retrieved_on": "20 May"}, "retrieved_on: must be a day like 2026-04-20."),
+        ("sources", {"retrieved_on": "20240501"}, "retrieved_on: must be a day like 2026-04-20."),
+        ("sources", {"retrieved_on": "2024-02-30"}, "retrieved_on: “2024-02-30” value has the"),
+        ("outcomes", {"figure": "1e5"}, "figure: must be a number like 12 or 0.5."),
+        ("outcomes", {"figure": "1_0"}, "figure: must be a number like 12 or 0.5."),
+        ("outcomes", {"figure": "１２"}, "figure: must be a number like 12 or 0.5."),
         ("provisions", {"direction": "one_way"}, "A one-way provision names the relying"),
         ("provisions", {"source": "99"}, "source: there is no source “99”."),
         ("evidence", {"verbatim": "maybe"}, "verbatim: must be true or false."),
@@ -651,6 +671,10 @@ def test_a_fault_in_a_table_is_told_with_file_line_and_column(name, cells, fault
         (lambda c: b"", "file, line 1, column 1: the file is empty."),
         (lambda c: c.decode("utf-8-sig").encode("utf-16"), "file: is UTF-16."),
         (lambda c: c.decode("utf-8-sig").encode("utf-16-le"), "line 1, column 2: a NUL character"),
+        (
+            lambda c: c.decode("utf-8-sig").replace("HSA", "厚生").encode("utf-16-le"),
+            "line 1, column 2: a NUL character",
+        ),
         (lambda c: c.decode("utf-8-sig").replace("HSA", "厚生").encode("cp932"), "Shift_JIS"),
         (lambda c: c.replace(b"HSA", b"\xe9t\xe9"), "Latin-1"),
         (lambda c: c[:-40], "cut short"),
@@ -699,10 +723,16 @@ def bomb(size):
 def test_a_damaged_package_is_refused(monkeypatch):
     whole = packed(ONE)
     files = unpacked(whole)
-    assert "cannot be unpacked, it may be cut short" in refused(whole[: len(whole) // 2])[0]
+    assert "cannot be unpacked, it is damaged or cut short" in refused(whole[: len(whole) // 2])[0]
     assert "no file of a package has this name" in refused(repacked(files | {"x.csv": b""}))[0]
     assert "no file of a package has this name" in refused(repacked({"../x": b"", **files}))[0]
     assert "holds no table" in refused(repacked({"README.txt": b""}))[0]
+    assert "holds no table" in refused(repacked({}))[0]
+    workbook = {"[Content_Types].xml": b"", "xl/workbook.xml": b""}
+    assert refused(repacked(workbook)) == [
+        "file: is a workbook. Save each table as “CSV UTF-8”, and bring it by itself."
+    ]
+    assert "areas.csv, line 1: the file is empty." in refused(repacked({"areas.csv": b"\r\n"}))
     other = json.dumps({"format": "moctracker package 999"}).encode()
     assert '"format" must be' in refused(repacked(files | {"datapackage.json": other}))[0]
     for nonsense in (b"[]", b"{", b"[" * 100_000):
@@ -726,6 +756,20 @@ def test_a_damaged_package_is_refused(monkeypatch):
     assert "more than 100,000 bytes" in refused(b"x" * 100_001)[0]
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_package_with_any_byte_damaged_is_refused(compression):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("areas.csv", table("areas", ONE))
+    whole = file.getvalue()
+    for at in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0xFF
+        # Damage to a date or an attribute is none to the content.
+        with suppress(ImportRefused):
+            read("file", io.BytesIO(damaged))
+
+
 def test_more_faults_than_a_person_reads_are_counted():
     rows = table("participations").splitlines(keepends=True)
     many = b"".join([rows[0], *([rows[1].replace(b"access-consortium", b"nowhere")] * 1100)])
@@ -739,7 +783,12 @@ def test_the_commands_write_and_read_a_package(tmp_path):
     call_command("export_register", package=path, base_url=BASE)
     out = io.StringIO()
     call_command("import_register", str(path), stdout=out)
-    assert "0 added, 0 changed, 151 unchanged" in out.getvalue()
+    assert out.getvalue() == "Agreements: 0 added, 0 changed, 151 unchanged.\n"
+    areas = edited(table("areas", ONE), lambda row: row.update(description="Changed."))
+    (tmp_path / "areas.csv").write_bytes(areas)
+    out = io.StringIO()
+    call_command("import_register", str(tmp_path / "areas.csv"), stdout=out)
+    assert out.getvalue().startswith("Areas: 0 added, 43 changed, 0 unchanged.\n")
     with pytest.raises(CommandError, match="Is a directory"):
         call_command("export_register", package=tmp_path)
 

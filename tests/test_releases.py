@@ -178,6 +178,24 @@ def test_a_new_column_makes_a_release_and_changes_no_record(small):
     }
 
 
+def test_a_new_table_makes_a_release_and_changes_no_record(small):
+    build()
+    kept = small / "moctracker-2026-11-24.zip"
+    with zipfile.ZipFile(kept) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(kept, "w") as archive:
+        for name, content in files.items():
+            if name not in ("milestones.csv", "products.csv"):
+                archive.writestr(name, content)
+    Edition.renew()
+    changes = build().changes
+    assert list(changes) == ["columns"]
+    assert {row["id"].partition(".")[0] for row in changes["columns"]["added"]} == {
+        "milestones",
+        "products",
+    }
+
+
 # --- Whole or not at all ------------------------------------------------------------------------
 
 
@@ -324,6 +342,8 @@ def test_a_download_asks_the_database_nothing_and_whoever_has_it_gets_304(
         known = client.get(address, headers={"if-none-match": f'"{release.sha256}"'})
     assert known.status_code == 304
     assert known["Access-Control-Allow-Origin"] == "*"
+    # What is kept takes over the headers of the 304.
+    assert known["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
 @pytest.mark.parametrize(
@@ -378,7 +398,7 @@ def test_of_a_record_withdrawn_since_the_pages_tell_its_address_and_nothing_else
     Agreement.objects.filter(pk=agreement.pk).update(title="Kanarienvogel")
     build()
     page = client.get("/data/releases/2026-11-24/").content.decode()
-    assert "Withdrawn or moved since" not in page
+    assert "Withdrawn since" not in page
     why = {"withdrawal_kind": "by_parties", "withdrawal_reason": "Made up."}
     touched("made-up-second", state=PublicationState.WITHDRAWN, **why)
     build(NEXT_DAY)
@@ -389,13 +409,39 @@ def test_of_a_record_withdrawn_since_the_pages_tell_its_address_and_nothing_else
     assert "Kanarienvogel" not in "".join(pages.values())
     for page in list(pages.values())[2:]:
         assert 'href="/agreements/made-up-second/"' in page
-    assert "Withdrawn or moved since" in pages["releases/2026-11-24/"]
-    assert "Withdrawn or moved since" not in pages["releases/2026-11-25/"]
+    assert "Withdrawn since" in pages["releases/2026-11-24/"]
+    assert "Withdrawn since" not in pages["releases/2026-11-25/"]
     # What was withdrawn before it was released, or has come back, is not withdrawn since.
     why = dict.fromkeys(why, "")
     touched("made-up-second", state=PublicationState.PUBLISHED, **why)
     build(NEXT_DAY + datetime.timedelta(days=1))
     assert releases.withdrawn_since(releases.named("2026-11-24")) == []
+
+
+def test_a_record_that_moved_and_was_withdrawn_is_named_as_an_older_release_has_it(small, client):
+    def moved(old, new):
+        agreement = Agreement.objects.get(slug=old)
+        agreement.former_slugs.create(slug=old)
+        Agreement.objects.filter(pk=agreement.pk).update(slug=new)
+        Edition.renew()
+
+    build()
+    moved("made-up-second", "its-second-name")
+    build()
+    moved("its-second-name", "its-last-name")
+    build()
+    assert releases.withdrawn_since(releases.named("2026-11-24")) == []
+    why = {"withdrawal_kind": "by_parties", "withdrawal_reason": "Made up."}
+    touched("its-last-name", state=PublicationState.WITHDRAWN, **why)
+    build()
+    here = {"2026-11-24": "made-up-second", "2026-11-24-2": "its-second-name"}
+    for name, known_as in here.items():
+        row = {"id": "its-last-name", "what": f"here {known_as}"}
+        assert releases.withdrawn_since(releases.named(name)) == [row]
+        page = client.get(f"/data/releases/{name}/").content.decode()
+        assert 'href="/agreements/its-last-name/"' in page
+        assert f"here {known_as}" in page
+    assert releases.withdrawn_since(releases.named("2026-11-24-3")) == [{"id": "its-last-name"}]
 
 
 def test_a_release_that_the_operator_took_away_stays_listed_and_is_gone(small, client, settings):

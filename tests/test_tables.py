@@ -317,6 +317,8 @@ def test_a_file_is_named_by_its_table_its_day_and_whether_it_was_filtered(client
         assert plain == f'attachment; filename="{name}-{day}.csv"'
         filtered = "" if name in VOCABULARIES else "-filtered"
         assert asked == f'attachment; filename="{name}-{day}{filtered}.csv"'
+        # Another order leaves nothing out.
+        assert client.get(f"/{name}.csv?sort=oldest")["Content-Disposition"] == plain
 
 
 def test_a_table_is_utf_8_with_a_mark_and_crlf_and_no_formula(client, awkward_register):
@@ -585,6 +587,9 @@ def test_too_many_downloads_at_once_are_asked_to_come_again(client):
         assert response.status_code == 503
         assert response["Retry-After"] == str(tables.RETRY_AFTER)
         assert response["Access-Control-Allow-Origin"] == "*"
+        # Kept under the entity tag of the table, it would be answered 304 from then on.
+        assert "ETag" not in response
+        assert response["Cache-Control"] == "no-store"
         assert client.head(path).status_code == 200
     assert client.get("/agreements/").status_code == 200
     # Read to the end, or thrown away unread: each leaves its place.

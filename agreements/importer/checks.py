@@ -3,6 +3,7 @@
 The rules stay where they are, in the models; here they are only asked of many rows at once.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -17,6 +18,18 @@ from ..exports import PUBLIC
 
 #: Of one field, this many values are remembered as good; codes and dates repeat.
 _REMEMBERED = 50_000
+_ANYTHING = re.compile(".*", re.DOTALL)
+#: What the fields themselves take in more forms than one, and so could take for something else.
+_FORMS: dict[type[models.Field], tuple[re.Pattern[str], str]] = {
+    models.DecimalField: (
+        re.compile(r"-?[0-9]+(\.[0-9]+)?"),
+        "must be a number like 12 or 0.5.",
+    ),
+    models.DateField: (
+        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+        "must be a day like 2026-04-20.",
+    ),
+}
 
 
 class FieldCheck:
@@ -31,15 +44,23 @@ class FieldCheck:
         text = text and {type(each) for each in field.validators} <= plain
         self.any_text = text and not isinstance(field, PartialDateField)
         self.longest = field.max_length or float("inf")
+        self.form, self.wanted = next(
+            (told for kind, told in _FORMS.items() if isinstance(field, kind)), (_ANYTHING, "")
+        )
 
     def __call__(self, value: Any) -> Any:
         """The value as an instance holds it; raises ValidationError."""
         if self.field.blank and (value is None or value == ""):
             return value
         if self.any_text and value and len(value) <= self.longest:
+            # A form takes blanks away at either end; of nothing else it leaves nothing.
+            if not self.field.blank and not value.strip():
+                raise ValidationError(self.field.error_messages["blank"])
             return value
         if value in self.known:
             return self.known[value]
+        if not self.form.fullmatch(str(value)):
+            raise ValidationError(self.wanted)
         cleaned = self.field.clean(value, None)
         if len(self.known) < _REMEMBERED:
             self.known[value] = cleaned

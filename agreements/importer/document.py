@@ -1,16 +1,21 @@
 """What a file says, as rows with their places: a register document, a package or one CSV."""
 
 import csv
+import datetime
 import hashlib
 import io
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from django.db import models
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from ..dates import PartialDateField
@@ -34,6 +39,17 @@ MAX_CELL = 1_000_000
 #: More faults than a person reads; the first ones usually explain the others.
 MAX_FAULTS = 1000
 _EXPLAINING = {"datapackage.json", "csv-metadata.json", "README.txt", "SHA256SUMS"}
+#: What unpacking raises, depending on which byte of an archive is damaged.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 # The csv module's own limit is below MAX_CELL and cannot say in which column it was passed.
 csv.field_size_limit(MAX_BYTES)
@@ -45,8 +61,9 @@ class ImportRefused(Exception):
     def __init__(self, faults: list[str]) -> None:
         if len(faults) > MAX_FAULTS:
             faults = [*faults[:MAX_FAULTS], f"... and {len(faults) - MAX_FAULTS:,} more."]
-        self.faults = faults
-        super().__init__("\n".join(faults))
+        # They repeat what the document says, and JSON can spell half a character: no page holds it.
+        self.faults = [each.encode(errors="backslashreplace").decode() for each in faults]
+        super().__init__("\n".join(self.faults))
 
 
 @dataclass
@@ -88,7 +105,7 @@ def read(name: str, file: IO[bytes]) -> Document:
     content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ImportRefused([f"{name}: has more than {MAX_BYTES:,} bytes."])
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _Tables(name).package(content)
     text = _decoded(name, content)
     if text.lstrip()[:1] in ("{", "["):
@@ -102,14 +119,20 @@ def _decoded(name: str, content: bytes) -> str:
     """The text of a file. Raises ImportRefused naming what encoding it may be in."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ImportRefused([f"{name}: is UTF-16. Save it as UTF-8 (“CSV UTF-8” in Excel)."])
+    # The positions are counted in the bytes the codec is given, without the mark.
+    body = content.removeprefix(b"\xef\xbb\xbf")
+    if (at := body.find(b"\0")) >= 0:
+        line, column = _position(body, at)
+        raise ImportRefused(
+            [
+                f"{name}, line {line}, column {column}: a NUL character. If every second character "
+                "is one, the file is UTF-16: save it as UTF-8."
+            ]
+        )
     try:
-        text = content.decode("utf-8-sig")
+        return body.decode()
     except UnicodeDecodeError as error:
-        body = content.removeprefix(b"\xef\xbb\xbf")
-        # The position is counted in the bytes the codec was given, without the mark.
-        before = body[: error.start]
-        line = before.count(b"\n") + 1
-        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        line, column = _position(body, error.start)
         guesses = [each for each in ("Shift_JIS", "EUC-KR") if _could_be(body, each)]
         other = " or ".join([*guesses, "Latin-1 (Windows)"])
         raise ImportRefused(
@@ -118,15 +141,6 @@ def _decoded(name: str, content: bytes) -> str:
                 f"{other}. Save it as UTF-8 (“CSV UTF-8” in Excel)."
             ]
         ) from error
-    if (at := text.find("\0")) >= 0:
-        line, column = _position(text, at)
-        raise ImportRefused(
-            [
-                f"{name}, line {line}, column {column}: a NUL character. If every second character "
-                "is one, the file is UTF-16: save it as UTF-8."
-            ]
-        )
-    return text
 
 
 def _could_be(content: bytes, encoding: str) -> bool:
@@ -137,8 +151,10 @@ def _could_be(content: bytes, encoding: str) -> bool:
     return True
 
 
-def _position(text: str, at: int) -> tuple[int, int]:
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+def _position(content: bytes, at: int) -> tuple[int, int]:
+    """The line of a byte and, counted in characters, the column."""
+    begins = content.rfind(b"\n", 0, at) + 1
+    return content.count(b"\n", 0, at) + 1, len(content[begins:at].decode(errors="replace")) + 1
 
 
 # --- The register document: JSON ----------------------------------------------------------------
@@ -239,7 +255,9 @@ class _Shape:
         """JSON's own kinds first: a number where a text belongs is a fault, not a text."""
         if kind.fits(value):
             return value
-        self.faults.append(f"{row.at(name)}: must be {kind.wanted}.")
+        too_long = isinstance(value, str) and len(value) > MAX_CELL
+        wrong = f"has more than {MAX_CELL:,} characters" if too_long else f"must be {kind.wanted}"
+        self.faults.append(f"{row.at(name)}: {wrong}.")
         return None
 
 
@@ -335,9 +353,9 @@ class _Tables:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 files = self.unpacked(archive)
-        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise ImportRefused(
-                [f"{self.name}: cannot be unpacked, it may be cut short: {error}."]
+                [f"{self.name}: cannot be unpacked, it is damaged or cut short: {error}."]
             ) from error
         self.verify(files)
         texts = {
@@ -348,6 +366,8 @@ class _Tables:
         for table, text in texts.items():
             lines = self.lines(f"{table}.csv", text)
             header = next(lines, (1, []))[1]
+            if not header:
+                raise ImportRefused([f"{table}.csv, line 1: the file is empty."])
             self.table(TABLES[table], f"{table}.csv", header, lines)
         # In a package a table is whole: who has no row in it has none.
         for table in texts:
@@ -368,6 +388,9 @@ class _Tables:
             )
         known = {f"{table}.csv" for table in TABLES} | _EXPLAINING
         names = [info.filename for info in infos]
+        if "[Content_Types].xml" in names:
+            told = "is a workbook. Save each table as “CSV UTF-8”, and bring it by itself."
+            raise ImportRefused([f"{self.name}: {told}"])
         self.faults += [
             f"{self.name}, {name}: no file of a package has this name."
             for name in names
@@ -422,7 +445,7 @@ class _Tables:
             ends = "unexpected end" in str(error)
             told = "the file ends inside a quoted cell: it is cut short" if ends else str(error)
             raise ImportRefused([*self.faults, f"{file}, line {begins}: {told}."]) from error
-        if not text.endswith(("\n", "\r")):
+        if text and not text.endswith(("\n", "\r")):
             self.faults.append(
                 f"{file}, line {begins - 1}: the last line has no end: the file is cut short."
             )
@@ -535,12 +558,18 @@ class _Taker:
         same[key] = row
 
     def moment(self, row: Row, cell: str) -> Any:
+        """When the record last changed, in UTC."""
         try:
             moment = parse_datetime(cell)
-        except ValueError:
+            # Some times with a zone are in no year that there is.
+            moment = moment.astimezone(datetime.UTC) if moment and moment.tzinfo else None
+        except (ValueError, OverflowError):
             moment = None
-        if moment is None or moment.tzinfo is None:
+        if moment is None:
             self.faults.append(
                 f"{row.at('updated_at')}: must be a time with its zone: 2026-04-20T08:00:00+00:00."
             )
+        elif moment > timezone.now():
+            # Whoever keeps a copy would go on after it, and hear of no change before it.
+            self.faults.append(f"{row.at('updated_at')}: lies in the future.")
         return moment

@@ -275,6 +275,8 @@ class Planner:
         """Check the record and build the rows that belong to it."""
         instance, found = change.instance, len(self.faults)
         kept = self.relations_kept(instance) if instance.pk and "relations" in row.children else []
+        # A file from before a withdrawal still tells them: as recorded, so there is nothing to do.
+        hidden = [record(relation) for relation in kept]
         stored = _sources_of(instance) if instance.pk else {}
         copies = {identity(source): copy_of(source) for source in stored.values()}
         self.build(row, instance, change)
@@ -283,6 +285,8 @@ class Planner:
             relation: Any = row.model._meta.get_field(name)
             built = []
             for each in rows:
+                if name == "relations" and each.data in hidden:
+                    continue
                 child = self.child(each, relation, instance, stored)
                 self.build(each, child, change)
                 if isinstance(child, Source):

@@ -80,7 +80,7 @@ def _built(
 
 def _write(path: Path, content: object, workshop: Path) -> None:
     unfinished = workshop / "unfinished.json"
-    unfinished.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    unfinished.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
     unfinished.replace(path)
 
 

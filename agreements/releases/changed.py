@@ -18,6 +18,8 @@ from ..models import Agency, Agreement, CooperationArea, ProductCategory
 
 #: Follow from the day and the place of the export, or from changes that are not public.
 _NO_CHANGE = {"status_day", "updated_at", "url"}
+#: Begins what is told of a record that has another address now; its former one follows.
+MOVED = "moved from "
 _KINDS = ("added", "changed", "withdrawn")
 _NOUNS: dict[str, type[Model]] = {
     "agreements": Agreement,
@@ -37,11 +39,11 @@ def changes(before: Path, after: Path) -> Changes:
     """What the package ``after`` has that ``before`` has not, and the other way round.
 
     Empty if nothing differs but the day, the site's address and the time of the last change. New
-    columns are a change of their own, told under ``columns``. Agreements are read in step, so
-    that memory does not grow with the register.
+    columns, and tables, are a change of their own, told under ``columns``. Agreements are read in
+    step, so that memory does not grow with the register.
     """
     with zipfile.ZipFile(before) as old, zipfile.ZipFile(after) as new:
-        found = {name: _of_records(name, old, new) for name in _NOUNS}
+        found = {name: _of_records(name, old, new) for name in _NOUNS if _header(old, name)}
         columns = [
             {"id": f"{name}.{column}"}
             for name, table in TABLES.items()
@@ -73,7 +75,7 @@ def _of_records(
         former = [each for each in now.former if each in gone]
         if former:
             was = gone.pop(former[0])
-            words = [f"moved from {was.key}", _what(name, _moved(was, now), now)]
+            words = [MOVED + was.key, _what(name, _moved(was, now), now)]
             found["changed"].append({"id": key, "what": "; ".join(filter(None, words))})
         else:
             found["added"].append({"id": key})
@@ -102,7 +104,8 @@ def _moved(was: _Record, now: _Record) -> _Record:
 
 
 def _what(name: str, was: _Record, now: _Record) -> str:
-    """What differs, in a few words; empty if nothing does."""
+    """What differs, in a few words; empty if nothing does, or only in a table that is new."""
+    now = _Record(now.key, {table: now.rows[table] for table in was.rows}, now.former)
     differing = dict.fromkeys(
         column for table in now.rows for column in _differing(table, was.rows, now.rows)
     )
@@ -175,7 +178,7 @@ def _records(name: str, archive: zipfile.ZipFile, stack: ExitStack) -> Iterator[
     owned = {
         other: _Owned(groupby(_rows(archive, other, stack), key=itemgetter(owner)))
         for other, each in TABLES.items()
-        if owner and each.owner == owner
+        if owner and each.owner == owner and _header(archive, other)
     }
     rows: Any = _rows(archive, name, stack)
     if not owner:
@@ -213,6 +216,9 @@ def _rows(archive: zipfile.ZipFile, name: str, stack: ExitStack) -> Iterator[Row
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> list[str]:
+    """The names of the columns; none where the table is newer than the package."""
+    if f"{name}.csv" not in archive.namelist():
+        return []
     with ExitStack() as stack:
         rows: Any = _rows(archive, name, stack)
         return list(rows.fieldnames or ())

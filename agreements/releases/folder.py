@@ -15,6 +15,8 @@ from typing import Any
 
 from django.conf import settings
 
+from .changed import MOVED
+
 PREFIX = "moctracker-"
 #: The day, and a number where it is not the first of its day.
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:-([1-9]\d{0,3}))?", re.ASCII)
@@ -89,7 +91,7 @@ def named(name: str) -> Release | None:
     if not _NAME.fullmatch(name):
         return None
     try:
-        text = (settings.RELEASES_ROOT / f"{PREFIX}{name}.json").read_text()
+        text = (settings.RELEASES_ROOT / f"{PREFIX}{name}.json").read_text("utf-8")
     except FileNotFoundError:
         return None
     return Release(**json.loads(text))
@@ -112,23 +114,37 @@ def mark() -> int:
         return 0
 
 
-def withdrawn_since(release: Release) -> list[str]:
-    """The agreements of a release that a later release no longer has, by id."""
+def withdrawn_since(release: Release) -> list[dict[str, str]]:
+    """The agreements of a release that a later release no longer has: by their last ``id``, and
+    ``what`` the release itself calls one that moved before it went."""
     later = [name for name in every() if _order(name) > _order(release.name)]
-    gone: dict[str, None] = {}
+    gone: dict[str, dict[str, str]] = {}
     came: set[str] = set()
+    called: dict[str, str] = {}
     for told in _told(reversed(later)):
+        for row in told["changed"]:
+            former = row["what"].partition(";")[0]
+            if not former.startswith(MOVED):
+                continue
+            former = former.removeprefix(MOVED)
+            if former in came:
+                came.add(row["id"])
+            else:
+                called[row["id"]] = called.pop(former, former)
         for row in told["added"]:
             if row["id"] in gone:
                 del gone[row["id"]]
             else:
                 came.add(row["id"])
         for row in told["withdrawn"]:
-            if row["id"] in came:
-                came.discard(row["id"])
+            key = row["id"]
+            if key in came:
+                came.discard(key)
             else:
-                gone[row["id"]] = None
-    return list(gone)
+                gone[key] = {"id": key}
+                if key in called:
+                    gone[key]["what"] = f"here {called[key]}"
+    return list(gone.values())
 
 
 def _told(names: Iterator[str]) -> Iterator[dict[str, list[dict[str, str]]]]:

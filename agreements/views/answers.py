@@ -14,6 +14,7 @@ from .parts import Refusal
 METHODS = "GET, HEAD, OPTIONS"
 #: How an address ends at which a program asks.
 FOR_PROGRAMS = (".json", ".csv", ".atom", ".xlsx", ".ics", ".bib", ".zip")
+_EXPOSED = "Content-Disposition, ETag, Link, Retry-After, X-Total-Rows"
 
 View = Callable[..., Any]
 
@@ -23,7 +24,11 @@ def opened(response: Any) -> Any:
     it asks again before using it unless the answer says otherwise, and the description of all
     faces is linked."""
     response["Access-Control-Allow-Origin"] = "*"
-    response["Access-Control-Expose-Headers"] = "Content-Disposition, ETag, Link, X-Total-Rows"
+    response["Access-Control-Expose-Headers"] = _EXPOSED
+    if response.status_code == 503:
+        # Of this moment, not of the edition: kept under its tag, it would be answered 304 later.
+        del response["ETag"]
+        response["Cache-Control"] = "no-store"
     response.setdefault("Cache-Control", "public, no-cache")
     response["Link"] = (
         f'<{reverse("openapi")}>; rel="service-desc"; type="application/json", '

@@ -47,7 +47,7 @@ def table(request: HttpRequest, name: str) -> HttpResponse | StreamingHttpRespon
     question = question_asked(request)
     chosen, ids = TABLES[name], question.answer.ids
     # A vocabulary is always whole.
-    filtered = bool(question.query_string) and name not in ("areas", "products")
+    filtered = question.narrowed and name not in ("areas", "products")
     headers = _headers(name, "csv", filtered) | {
         # Whoever has fewer has not got all of it: not every protocol and proxy tells.
         "X-Total-Rows": str(row_count(chosen, ids)),
@@ -69,7 +69,7 @@ def workbook(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         problem = f"A workbook holds at most {WORKBOOK_LIMIT:,} agreements, and these are "
         problem += f"{len(ids):,}: narrow the list, or take it as CSV."
         raise Refusal({"agreements": [problem]}, 413)
-    headers = _headers("agreements", "xlsx", bool(question.query_string))
+    headers = _headers("agreements", "xlsx", question.narrowed)
     if request.method == "HEAD":
         return StreamingHttpResponse(content_type=WORKBOOK_TYPE, headers=headers)
     if not _places.acquire(blocking=False):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from agreements.importer import ImportRefused, import_register, read
+from agreements.importer import ImportRefused, plan, read
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "register.json"
 
@@ -24,16 +24,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         try:
             with file.open("rb") as opened:
-                document = read(file.name, opened)
-            result = import_register(
-                document, reason=f"Imported from {file.name}", name="import_register"
-            )
+                planned = plan(read(file.name, opened))
+            planned.apply(reason=f"Imported from {file.name}", name="import_register")
         except OSError as error:
             raise CommandError(f"{file}: {error.strerror}.") from error
         except ImportRefused as refused:
             faults = "\n".join(f"  {fault}" for fault in refused.faults)
             raise CommandError(f"{file}: nothing was imported.\n{faults}") from refused
-        self.stdout.write(
-            f"Agreements: {result.added} added, {result.changed} changed, "
-            f"{result.unchanged} unchanged."
-        )
+        for name, table in planned.tables.items():
+            if table.changes or name == "agreements":
+                self.stdout.write(
+                    f"{name.capitalize()}: {len(table.added)} added, {len(table.changed)} changed, "
+                    f"{table.unchanged} unchanged."
+                )
