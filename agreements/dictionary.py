@@ -93,7 +93,7 @@ _UNITS = {
 _FORMS = {
     "partial date": "2010, 2024-05 or 2026-04-20",
     "date": "2026-04-20",
-    "time": "2026-04-20T09:30:00+08:00",
+    "time": "2026-04-20T01:30:00+00:00",
     "number": "a whole number",
     "decimal": "a number with a decimal point",
     "boolean": "true or false",

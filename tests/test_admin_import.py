@@ -130,6 +130,15 @@ def test_a_file_is_looked_at_confirmed_and_written_with_one_reason(client, publi
 
 
 @pytest.mark.usefixtures("at_once", "publisher")
+def test_the_preview_says_which_changed_record_is_not_public(client):
+    changed = document(shipped("jsepa-2002", summary="Made-up summary."))
+    assert "not public" not in shown(client.get(uploaded(client, changed)))
+    Agreement.objects.filter(slug="jsepa-2002").update(state="draft")
+    address = uploaded(client, changed)
+    assert "(jsepa-2002; Draft, not public)" in shown(client.get(address))
+
+
+@pytest.mark.usefixtures("at_once", "publisher")
 def test_confirming_twice_imports_once(client):
     address = uploaded(client, one_changed_one_added_one_left())
     shown(client.get(address))

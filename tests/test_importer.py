@@ -102,8 +102,11 @@ def test_a_changed_record_leaves_one_revision_and_the_others_alone():
     ("changes", "fault"),
     [
         ({"signed_on": "2002-13"}, "agreements, row 1 (jsepa-2002), signed_on: There is no month"),
-        ({"instrument_type": "pact"}, "instrument_type: Value 'pact' is not a valid choice."),
-        ({"signed_country": "XX"}, "signed_country: Value 'XX' is not a valid choice."),
+        ({"instrument_type": "pact"}, "instrument_type: “pact” must be one of: moc, mou, "),
+        (
+            {"signed_country": "XX"},
+            "signed_country: “XX” must be one of: the codes of the",
+        ),
         ({"products": ["pills"]}, "products: there is no product category “pills”."),
         ({"title": ""}, "title: This field cannot be blank."),
         ({"title": "a\x00b"}, "title: must be text."),
@@ -241,7 +244,7 @@ def test_one_fault_stops_everything_and_all_faults_are_told():
         ("[]", '"format" must be'),
         ('{"format": "other"}', '"format" must be'),
         ('{"format": NaN}', "NaN is not JSON"),
-        ("[" * 100_000, "Not a register document"),
+        ("[" * 100_000, "This is not a register document"),
     ],
 )
 def test_what_is_no_document_is_refused_with_the_place(text, fault):

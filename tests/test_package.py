@@ -651,7 +651,11 @@ def changed(name, /, **cells):
         ("provisions", {"direction": "one_way"}, "A one-way provision names the relying"),
         ("provisions", {"source": "99"}, "source: there is no source “99”."),
         ("evidence", {"verbatim": "maybe"}, "verbatim: must be true or false."),
-        ("agencies", {"jurisdiction": "XX"}, "jurisdiction: Value 'XX' is not a valid choice."),
+        (
+            "agencies",
+            {"jurisdiction": "XX"},
+            "jurisdiction: “XX” must be one of: the codes of the",
+        ),
         ("areas", {"name": "Same"}, "Cooperation area with this Name already exists."),
     ],
 )
@@ -709,6 +713,15 @@ def test_a_record_given_twice_is_refused_with_both_places():
     assert "file, line 3 (1): Two sources of this agreement have the same number." in faults
 
 
+def test_what_programs_do_to_a_file_on_the_way_is_no_fault():
+    files = unpacked(packed(ONE))
+    assert load(repacked(files | {"__MACOSX/._areas.csv": b"\0"})).unchanged == 1
+    evidence = table("evidence", RICH)
+    in_excel = evidence.replace(b",true,", b",TRUE,").replace(b",false,", b",FALSE,")
+    assert in_excel != evidence
+    assert load(in_excel).unchanged == 1
+
+
 def test_empty_rows_that_a_spreadsheet_leaves_behind_are_passed_over():
     assert load(table("signatories", RICH) + b"\r\n,,,,,,,,\r\n").unchanged == 1
 
@@ -732,6 +745,8 @@ def test_a_damaged_package_is_refused(monkeypatch):
     assert refused(repacked(workbook)) == [
         "file: is a workbook. Save each table as “CSV UTF-8”, and bring it by itself."
     ]
+    foldered = repacked({f"package/{name}": content for name, content in files.items()})
+    assert "the files stand in a folder." in refused(foldered)[0]
     assert "areas.csv, line 1: the file is empty." in refused(repacked({"areas.csv": b"\r\n"}))
     other = json.dumps({"format": "moctracker package 999"}).encode()
     assert '"format" must be' in refused(repacked(files | {"datapackage.json": other}))[0]
@@ -789,6 +804,12 @@ def test_the_commands_write_and_read_a_package(tmp_path):
     out = io.StringIO()
     call_command("import_register", str(tmp_path / "areas.csv"), stdout=out)
     assert out.getvalue().startswith("Areas: 0 added, 43 changed, 0 unchanged.\n")
+    sources = edited(table("sources", ONE), lambda row: row.update(title="Changed."))
+    (tmp_path / "sources.csv").write_bytes(sources)
+    Agreement.objects.filter(slug=ONE).update(state="draft")
+    out = io.StringIO()
+    call_command("import_register", str(tmp_path / "sources.csv"), stdout=out)
+    assert out.getvalue().endswith(f"  {ONE} is not public: Draft.\n")
     with pytest.raises(CommandError, match="Is a directory"):
         call_command("export_register", package=tmp_path)
 

@@ -231,7 +231,7 @@ def explained(table: Table, column: Column) -> str:
     if column.refers and column.listed:
         parts.append(f"Refers to {column.refers[0]}.{column.refers[1]}.")
     if column.derived and not column.refers:
-        parts.append("Worked out from other columns.")
+        parts.append("The register works it out, or keeps it, by itself.")
     return " ".join(parts)
 
 
@@ -311,6 +311,7 @@ A list in one cell is joined with "{LIST_SEPARATOR}"; a bar or a backslash in a 
 backslash before it.
 A text that begins with = + - @ TAB CR or an apostrophe has an apostrophe put before it, so that
 a spreadsheet does not take it for a formula. Take one leading apostrophe away to have it back.
+Columns of numbers have none.
 The column "agreement" of a table is the "id" of the table agreements. The column "source" is the
 "number" of a row of the table sources that has the same agreement.
 

@@ -73,9 +73,10 @@ class Column:
         if self.listed:
             return parted(cell)
         if self.kind == "boolean":
-            if cell not in ("true", "false"):
+            # Excel saves them in capital letters.
+            if cell.lower() not in ("true", "false"):
                 raise ValueError("must be true or false")
-            return cell == "true"
+            return cell.lower() == "true"
         if not cell:
             return "" if self.kind in ("text", "code", "web address") and not self.refers else None
         if self.kind == "number":

@@ -18,6 +18,8 @@ from ..exports import PUBLIC
 
 #: Of one field, this many values are remembered as good; codes and dates repeat.
 _REMEMBERED = 50_000
+#: A longer list of codes would hide what is wrong.
+_FEW_CODES = 40
 _ANYTHING = re.compile(".*", re.DOTALL)
 #: What the fields themselves take in more forms than one, and so could take for something else.
 _FORMS: dict[type[models.Field], tuple[re.Pattern[str], str]] = {
@@ -44,6 +46,8 @@ class FieldCheck:
         text = text and {type(each) for each in field.validators} <= plain
         self.any_text = text and not isinstance(field, PartialDateField)
         self.longest = field.max_length or float("inf")
+        # The field's own message does not say which codes there are.
+        self.codes = [code for code, _ in field.flatchoices if code]
         self.form, self.wanted = next(
             (told for kind, told in _FORMS.items() if isinstance(field, kind)), (_ANYTHING, "")
         )
@@ -59,6 +63,10 @@ class FieldCheck:
             return value
         if value in self.known:
             return self.known[value]
+        if self.codes and value not in self.codes:
+            listed = len(self.codes) <= _FEW_CODES
+            known = ", ".join(self.codes) if listed else "the codes of the data dictionary"
+            raise ValidationError(f"“{value}” must be one of: {known}.")
         if not self.form.fullmatch(str(value)):
             raise ValidationError(self.wanted)
         cleaned = self.field.clean(value, None)

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import IO, Any
 
 from django.db import models
@@ -109,7 +110,7 @@ def read(name: str, file: IO[bytes]) -> Document:
         return _Tables(name).package(content)
     text = _decoded(name, content)
     if text.lstrip()[:1] in ("{", "["):
-        return from_json(parse(text), name)
+        return from_json(parse(text, name), name)
     if not text.strip():
         raise ImportRefused([f"{name}, line 1, column 1: the file is empty."])
     return _Tables(name).single(text)
@@ -160,19 +161,21 @@ def _position(content: bytes, at: int) -> tuple[int, int]:
 # --- The register document: JSON ----------------------------------------------------------------
 
 
-def parse(text: str) -> dict[str, Any]:
-    """The register document in ``text``; raises ImportRefused naming line and column."""
+def parse(text: str, name: str = "") -> dict[str, Any]:
+    """The register document in ``text``; raises ImportRefused naming the file called ``name``, line
+    and column."""
+    file, this = (f"{name}, ", name) if name else ("", "This")
     try:
         document = json.loads(
             text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated
         )
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
+        place = f"{file}line {error.lineno}, column {error.colno}"
         raise ImportRefused([f"{place}: not valid JSON: {error.msg}."]) from error
     except (ValueError, RecursionError) as error:
-        raise ImportRefused([f"Not a register document: {error}."]) from error
+        raise ImportRefused([f"{this} is not a register document: {error}."]) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ImportRefused([f'Not a register document: "format" must be "{FORMAT}".'])
+        raise ImportRefused([f'{this} is not a register document: "format" must be "{FORMAT}".'])
     return document
 
 
@@ -192,10 +195,12 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def from_json(document: dict[str, Any], name: str = "") -> Document:
     """The rows of a parsed register document; raises ImportRefused with every fault of shape."""
     reader = _Shape()
+    file = f"{name}, " if name else ""
     unknown = sorted(set(document) - set(NOUNS) - {"format"})
-    reader.faults += [f"{table}: there is no such table." for table in unknown]
+    reader.faults += [f"{file}{table}: there is no such table." for table in unknown]
     tables = {
-        table: reader.rows(noun, document.get(table, []), table) for table, noun in NOUNS.items()
+        table: reader.rows(noun, document.get(table, []), f"{file}{table}")
+        for table, noun in NOUNS.items()
     }
     if reader.faults:
         raise ImportRefused(reader.faults)
@@ -387,14 +392,17 @@ class _Tables:
                 ]
             )
         known = {f"{table}.csv" for table in TABLES} | _EXPLAINING
-        names = [info.filename for info in infos]
+        # macOS adds a file of its own for each.
+        names = [info.filename for info in infos if not info.filename.startswith("__MACOSX/")]
         if "[Content_Types].xml" in names:
             told = "is a workbook. Save each table as “CSV UTF-8”, and bring it by itself."
             raise ImportRefused([f"{self.name}: {told}"])
+        unknown = [name for name in names if name not in known]
+        if unknown and all(PurePosixPath(name).name in known for name in unknown):
+            told = "the files stand in a folder. Pack the files themselves, without it."
+            raise ImportRefused([f"{self.name}, {unknown[0]}: {told}"])
         self.faults += [
-            f"{self.name}, {name}: no file of a package has this name."
-            for name in names
-            if name not in known
+            f"{self.name}, {name}: no file of a package has this name." for name in unknown
         ]
         self.faults += [
             f"{self.name}, {name}: stands twice in the package."
@@ -447,7 +455,8 @@ class _Tables:
             raise ImportRefused([*self.faults, f"{file}, line {begins}: {told}."]) from error
         if text and not text.endswith(("\n", "\r")):
             self.faults.append(
-                f"{file}, line {begins - 1}: the last line has no end: the file is cut short."
+                f"{file}, line {begins - 1}: the last line has no end: the file is cut short. If "
+                "it is whole, end that line: Google Sheets leaves the end out."
             )
 
     def recognised(self, header: list[str]) -> Table:

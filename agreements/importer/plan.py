@@ -53,6 +53,14 @@ class Change:
         return self.before is None
 
     @property
+    def hidden(self) -> str:
+        """The state of an agreement that the public does not see, in words; else empty."""
+        state = getattr(self.instance, "state", PublicationState.PUBLISHED)
+        if self.new or state == PublicationState.PUBLISHED:
+            return ""
+        return PublicationState(state).label
+
+    @property
     def told(self) -> tuple[Any, ...]:
         """What a person was shown of it: of a record that there is, what differs."""
         before = self.before or {}

@@ -37,3 +37,6 @@ class Command(BaseCommand):
                     f"{name.capitalize()}: {len(table.added)} added, {len(table.changed)} changed, "
                     f"{table.unchanged} unchanged."
                 )
+            for change in table.changed:
+                if change.hidden:
+                    self.stdout.write(f"  {change.slug} is not public: {change.hidden}.")
