@@ -441,7 +441,9 @@ class _Tables:
 
     def lines(self, file: str, text: str) -> Iterator[tuple[int, list[str]]]:
         """Each row with the line it begins in. Raises ImportRefused where the text is no CSV."""
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        # A StringIO would take four bytes for each character.
+        encoded = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8", newline="")
+        reader = csv.reader(encoded, strict=True)
         begins = 1
         try:
             for cells in reader:
