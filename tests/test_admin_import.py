@@ -139,6 +139,16 @@ def test_the_preview_says_which_changed_record_is_not_public(client):
 
 
 @pytest.mark.usefixtures("at_once", "publisher")
+def test_the_preview_asks_whether_a_table_is_whole_whose_last_record_loses_rows(client):
+    whole = b"".join(client.get("/milestones.csv?q=project+orbis"))
+    page = shown(client.get(uploaded(client, whole, "milestones.csv")))
+    assert "Is the file whole?" not in page
+    cut = whole.rstrip(b"\r\n").rpartition(b"\r\n")[0] + b"\r\n"
+    page = shown(client.get(uploaded(client, cut, "milestones.csv")))
+    assert "Is the file whole?" in page
+
+
+@pytest.mark.usefixtures("at_once", "publisher")
 def test_confirming_twice_imports_once(client):
     address = uploaded(client, one_changed_one_added_one_left())
     shown(client.get(address))

@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import io
 import json
+import re
 import zipfile
 from contextlib import contextmanager, suppress
 
@@ -711,6 +712,32 @@ def test_a_record_given_twice_is_refused_with_both_places():
     source = table("sources", RICH).splitlines(keepends=True)
     faults = refused(source[0] + source[1] + source[1])
     assert "file, line 3 (1): Two sources of this agreement have the same number." in faults
+
+
+def cut_at_a_line_end(name, slug):
+    """A table of one agreement without its last row."""
+    rows = table(name, slug).splitlines(keepends=True)
+    assert len(rows) > 2
+    return b"".join(rows[:-1])
+
+
+def test_a_table_cut_at_a_line_end_is_refused_unless_it_is_said_to_be_whole(tmp_path):
+    path = tmp_path / "milestones.csv"
+    path.write_bytes(cut_at_a_line_end("milestones", "project-orbis"))
+    had = Agreement.objects.get(slug="project-orbis").milestones.count()
+    told = f"ends with project-orbis, of whose {had} milestones it has {had - 1}."
+    before = everything()
+    with pytest.raises(CommandError, match=re.escape(told)):
+        call_command("import_register", str(path))
+    assert everything() == before
+    call_command("import_register", str(path), whole=True, stdout=io.StringIO())
+    assert Agreement.objects.get(slug="project-orbis").milestones.count() == had - 1
+    # A cut takes rows from the last record only: another one may lose some on purpose.
+    others = table("milestones", "project-orbis").partition(b"\r\n")[2]
+    path.write_bytes(cut_at_a_line_end("milestones", "access-consortium") + others)
+    out = io.StringIO()
+    call_command("import_register", str(path), stdout=out)
+    assert out.getvalue() == "Agreements: 0 added, 1 changed, 1 unchanged.\n"
 
 
 def test_what_programs_do_to_a_file_on_the_way_is_no_fault():

@@ -90,6 +90,21 @@ class Plan:
         return Imported(len(self.added), len(self.changed), self.unchanged)
 
     @property
+    def may_be_cut_short(self) -> str:
+        """What speaks for it that a table by itself was cut short at the end of a line, which
+        nothing in the file shows: its last record would lose rows. Else empty."""
+        if self.document.ends_with is None:
+            return ""
+        noun, key, relation = self.document.ends_with
+        for change in self.tables[noun].changed:
+            had, has = (
+                len(state.get(relation, ())) for state in (change.before or {}, change.after)
+            )
+            if change.slug == key and has < had:
+                return f"The file ends with {key}, of whose {had} {relation} it has {has}."
+        return ""
+
+    @property
     def told(self) -> list[Any]:
         """What a person was shown of the plan."""
         return [change.told for table in self.tables.values() for change in table.changes]

@@ -91,10 +91,15 @@ class Row:
 
 @dataclass
 class Document:
-    """What a file says: the rows of each table by name."""
+    """What a file says: the rows of each table by name.
+
+    ``ends_with`` is said of a table by itself: of what its last record is, which record, and the
+    relation that its rows belong to.
+    """
 
     name: str
     tables: dict[str, list[Row]]
+    ends_with: tuple[str, str, str] | None = None
 
 
 def read(name: str, file: IO[bytes]) -> Document:
@@ -350,8 +355,12 @@ class _Tables:
         """One CSV, of the table that its header tells."""
         lines = self.lines(self.name, text)
         header = next(lines, (1, []))[1]
-        self.table(self.recognised(header), self.name, header, lines)
-        return self.document()
+        table = self.recognised(header)
+        self.table(table, self.name, header, lines)
+        document = self.document()
+        if table.owner and (records := document.tables[_owners(table.owner)]):
+            document.ends_with = (_owners(table.owner), records[-1].key, table.relation)
+        return document
 
     def package(self, content: bytes) -> Document:
         """A ZIP of tables."""

@@ -20,11 +20,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("file", nargs="?", type=Path, default=SHIPPED)
+        parser.add_argument(
+            "--whole",
+            action="store_true",
+            help="the file is not cut short, even if its last record has fewer rows than recorded",
+        )
 
-    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+    def handle(self, *args: Any, file: Path, whole: bool, **options: Any) -> None:
         try:
             with file.open("rb") as opened:
                 planned = plan(read(file.name, opened))
+            if planned.may_be_cut_short and not whole:
+                raise ImportRefused(
+                    [f"{planned.may_be_cut_short} If it is not cut short, add --whole."]
+                )
             planned.apply(reason=f"Imported from {file.name}", name="import_register")
         except OSError as error:
             raise CommandError(f"{file}: {error.strerror}.") from error
