@@ -252,9 +252,9 @@ _DESCRIPTION = "\n".join(
         "- **Keeping a copy.** Begin with `/agreements.json?updated_since=2000-01-01`, follow "
         "`next` to its end, and keep the last `resume`: whenever you ask it, it goes on there. "
         "Withdrawn records stand in `withdrawn`: delete them.",
-        "- **Caching.** Every answer has an `ETag`; send it back in `If-None-Match`, and an answer "
-        "that has not changed is 304 without content. It changes with the register, and at "
-        "midnight in Singapore, when statuses can.",
+        "- **Caching.** Every record, list, table and release has an `ETag`; send it back in "
+        "`If-None-Match`, and what has not changed is 304 without content. It changes with "
+        "the register, and at midnight in Singapore, when statuses can.",
         "- **One state of the register** is what a release holds (`/data/latest.zip`). A table is "
         "read in batches while it is sent: a record that changes meanwhile stands as it was when "
         "its batch was read. In `/agreements.csv` a batch is one statement of the database, so "
