@@ -76,10 +76,12 @@ def fill(size, seed=1):
         Agency,
         Agreement,
         CooperationArea,
+        FormerSlug,
         Milestone,
         Participation,
         ProductCategory,
         Provision,
+        Relation,
         Source,
     )
 
@@ -114,8 +116,29 @@ def fill(size, seed=1):
             for n in numbers
         )
         Source.objects.bulk_create(
-            Source(agreement=a, number=1, publisher="Made-up publisher", title="Made up")
+            Source(
+                agreement=a,
+                number=number,
+                publisher="Made-up publisher",
+                title="Made up",
+                url=f"https://example.org/{a.slug}/{number}" if number < 3 else "",
+            )
             for a in agreements
+            for number in range(1, draw.randint(2, 4))
+        )
+        of_agreements = Agreement.products.through
+        of_agreements.objects.bulk_create(
+            of_agreements(agreement=a, productcategory=product)
+            for a in agreements
+            for product in draw.sample(products, draw.randint(0, 3))
+        )
+        Relation.objects.bulk_create(
+            Relation(agreement=a, kind="builds_on", target=draw.choice(agreements[: place - 1]))
+            for place, a in enumerate(agreements)
+            if place % 2 and place > 1
+        )
+        FormerSlug.objects.bulk_create(
+            FormerSlug(agreement=a, slug=f"former-{a.slug}") for a in agreements[::20]
         )
         Participation.objects.bulk_create(
             Participation(agreement=a, agency=agency, position=position)
