@@ -48,7 +48,8 @@ from .records import NATURAL_KEY, SPELLED, in_term_order, plain
 from .tables import AGREEMENTS, STAGE_COLUMNS, Column, Table
 
 #: Records in memory at a time. The first few are fewer, so that an answer begins at once.
-_FIRST, _SEVERAL = 50, 1600
+#: PostgreSQL compiles a question about more than some 1,200 before it answers, which takes longer.
+_FIRST, _SEVERAL = 50, 600
 
 Row = Sequence[str]
 

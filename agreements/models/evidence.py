@@ -24,7 +24,10 @@ class Source(models.Model):
     when it is exported, restored or withdrawn (docs/adr/0003).
     """
 
-    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="sources")
+    # The constraint on the number has an index that serves the key as well.
+    agreement = models.ForeignKey(
+        Agreement, on_delete=models.CASCADE, related_name="sources", db_index=False
+    )
     number = SmallNumber(
         help_text="The number readers see in brackets: [1]. Start with the strongest source."
     )

@@ -77,7 +77,7 @@ class Participation(models.Model):
     class Meta:
         ordering = ["agreement", "position", "pk"]
         # Rows are read by agreement and in this order: the index for it serves the key as well.
-        indexes = [models.Index(fields=["agreement", "position"], name="participation_order")]
+        indexes = [models.Index(fields=["agreement", "position", "id"], name="participation_order")]
         constraints = [
             models.UniqueConstraint(
                 fields=["agreement", "agency"],

@@ -78,7 +78,7 @@ class Provision(SourcedRow):
     class Meta:
         ordering = ["agreement", "position", "pk"]
         # Rows are read by agreement and in this order: the index for it serves the key as well.
-        indexes = [models.Index(fields=["agreement", "position"], name="provision_order")]
+        indexes = [models.Index(fields=["agreement", "position", "id"], name="provision_order")]
         constraints = [
             models.CheckConstraint(
                 condition=(

@@ -59,7 +59,7 @@ class Milestone(SourcedRow):
             models.Index(fields=["agreement", "kind"], name="milestone_kind"),
             # Milestones are read in their order: the index for it serves the key as well.
             models.Index(
-                fields=["agreement", "date_earliest", "date_latest"], name="milestone_order"
+                fields=["agreement", "date_earliest", "date_latest", "id"], name="milestone_order"
             ),
         ]
 
