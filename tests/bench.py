@@ -133,9 +133,8 @@ def fill(size, seed=1):
             for product in draw.sample(products, draw.randint(0, 3))
         )
         Relation.objects.bulk_create(
-            Relation(agreement=a, kind="builds_on", target=draw.choice(agreements[: place - 1]))
-            for place, a in enumerate(agreements)
-            if place % 2 and place > 1
+            Relation(agreement=later, kind="builds_on", target=earlier)
+            for earlier, later in zip(agreements[::2], agreements[1::2], strict=False)
         )
         FormerSlug.objects.bulk_create(
             FormerSlug(agreement=a, slug=f"former-{a.slug}") for a in agreements[::20]
