@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Model
+from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 from django.utils.text import Truncator
 
@@ -26,9 +26,11 @@ from .models import (
     Revision,
     SearchDocument,
 )
-from .querysets import PublicationState
+from .querysets import PublicationState, batched
 from .status import MilestoneKind
 
+#: Whole records in memory at a time.
+_SEVERAL = 500
 #: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
 MAX_INDEX_BYTES = 500_000
 
@@ -50,12 +52,12 @@ def record_change(
     """
     made = 0
     ids = list(agreement_ids)
-    for start in range(0, len(ids), 500):
-        made += _record_chunk(ids[start : start + 500], reason, user, name, moved)
+    for few in batched(ids, _SEVERAL):
+        made += _record_chunk(few, reason, user, name, moved)
     return made
 
 
-def _record_chunk(ids: list[int], reason: str, user: Any, name: str, moved: bool) -> int:
+def _record_chunk(ids: Sequence[int], reason: str, user: Any, name: str, moved: bool) -> int:
     written = [_stored(each) for each in Agreement.objects.filter(pk__in=ids).with_related()]
     return record_written(written, reason=reason, user=user, name=name, moved=moved)
 
@@ -218,7 +220,7 @@ def reindex_agencies(agency_ids: Iterable[int]) -> None:
     touched = Agreement.objects.filter(participations__agency__in=agencies) | (
         Agreement.objects.filter(signatories__agency__in=agencies)
     )
-    reindex(list(touched.distinct().with_related()))
+    _reindex_all(touched)
 
 
 def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
@@ -232,10 +234,19 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
     touched = Agreement.objects.filter(provisions__area__in=areas) | (
         Agreement.objects.filter(products__in=products)
     )
-    reindex(list(touched.distinct().with_related()))
+    _reindex_all(touched)
     restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
     if restaged:
         Agreement.objects.having_areas(restaged).update(updated_at=timezone.now())
+
+
+def _reindex_all(touched: QuerySet[Agreement]) -> None:
+    # Also where no agreement is touched: its own page is, and every table that has it.
+    Edition.renew()
+    # No more at once: SQLite refuses to be asked for the other ends of a thousand relations.
+    ids = list(touched.distinct().order_by("pk").values_list("pk", flat=True))
+    for few in batched(ids, _SEVERAL):
+        reindex(list(Agreement.objects.filter(pk__in=few).with_related()))
 
 
 def reindex(agreements: list[Agreement]) -> None:

@@ -84,6 +84,7 @@ def fill(size, seed=1):
         Relation,
         Source,
     )
+    from agreements.querysets import batched
 
     draw = random.Random(seed)  # noqa: S311
     areas = list(CooperationArea.objects.all())
@@ -168,7 +169,8 @@ def fill(size, seed=1):
             for kind in draw.sample(["announced", "entered_into_force", "suspended", "renewed"], 2)
         )
         ids = [a.pk for a in agreements]
-        reindex(list(Agreement.objects.filter(pk__in=ids).with_related()))
+        for few in batched(ids, 500):
+            reindex(list(Agreement.objects.filter(pk__in=few).with_related()))
 
 
 def free_port():

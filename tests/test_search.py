@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from agreements.history import record_change, reindex_agencies
-from agreements.models import Agency, AgencyName, Agreement, CooperationArea
+from agreements.models import (
+    Agency,
+    AgencyName,
+    Agreement,
+    CooperationArea,
+    Participation,
+    Relation,
+)
 from agreements.search import document_terms, excerpt, marked, query_terms
 from tests import make
 
@@ -63,6 +70,24 @@ def test_a_renamed_agency_is_found_by_its_new_name():
     assert agreement.slug not in found("zyxwv")
     reindex_agencies([agency.pk])
     assert agreement.slug in found("zyxwv")
+
+
+def test_an_agency_of_more_related_agreements_than_a_question_may_name_is_renamed():
+    agency, (named, related) = make.agency(), (range(1100), range(1100, 2200))
+    made = Agreement.objects.bulk_create(
+        Agreement(slug=f"made-up-many-{n}", title="Made up", instrument_type="moc")
+        for n in (*named, *related)
+    )
+    Participation.objects.bulk_create(
+        Participation(agreement=made[n], agency=agency, position=1) for n in named
+    )
+    Relation.objects.bulk_create(
+        Relation(agreement=made[n], target=made[n + 1100], kind="builds_on") for n in named
+    )
+    agency.name = "Kanarienvogel"
+    agency.save()
+    reindex_agencies([agency.pk])
+    assert Agreement.objects.search("Kanarienvogel").count() == 1100
 
 
 def test_a_renamed_area_is_found_by_its_new_name(admin_client):
