@@ -4,6 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.test import Client
+from playwright.sync_api import expect
 
 from agreements.exports import record
 from agreements.history import record_change
@@ -99,10 +100,10 @@ def test_the_forms_are_accessible_also_when_they_come_back(desk, long_record, sc
     is_accessible(page)
     save(page)  # no title
     assert page.title().startswith("Error:")
-    assert page.evaluate("document.activeElement.className") == "desk-head"
+    expect(page.locator(".desk-head")).to_be_focused()
     is_accessible(page)
     page.locator(".desk-head a").first.click()
-    assert page.evaluate("document.activeElement.id") == "id_title"
+    expect(page.locator("#id_title")).to_be_focused()
 
     page = desk(change_of(long_record), scheme=scheme, width=width)
     is_accessible(page)

@@ -10,7 +10,8 @@ document.addEventListener("DOMContentLoaded", () => {
   // Why it was not saved is read first.
   const head = form.querySelector(".desk-head");
   if (head) {
-    head.focus();
+    // Last of all: the admin's change_form.js, which comes at no set time, focuses the first field.
+    window.addEventListener("load", () => head.focus());
   }
 
   // A link to a field opens what it is folded into, and goes to what stands for a hidden select.
