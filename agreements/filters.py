@@ -214,6 +214,8 @@ class AgreementFilterSet(django_filters.FilterSet):
         "updated_since, in the order of change.",
     )
 
+    #: What is asked with these leaves no agreement out.
+    NOT_NARROWING: tuple[str, ...] = ("sort",)
     DATES = ("as_of", "signed_after", "signed_before", "updated_since")
     #: Those whose values are as many as the register has: ``expand`` takes one of these names.
     OPEN_FACETS = ("product", "participant", "country")
@@ -414,7 +416,7 @@ class AgreementFilterSet(django_filters.FilterSet):
     def applied(self) -> Iterator[dict[str, str]]:
         """Each chosen value: its words, and the query string without it."""
         for name, value in self.pairs:
-            if name == "sort":
+            if name in self.NOT_NARROWING:
                 continue
             field = self.form.fields[name]
             shown = dict(getattr(field, "choices", ())).get(value, value)
@@ -437,8 +439,8 @@ class AgreementFilterSet(django_filters.FilterSet):
 
     @property
     def narrowed(self) -> bool:
-        """Whether anything is asked but another order."""
-        return any(name != "sort" for name, _ in self.pairs)
+        """Whether anything is asked that leaves something out."""
+        return any(name not in self.NOT_NARROWING for name, _ in self.pairs)
 
     @property
     def query_string(self) -> str:
@@ -481,6 +483,8 @@ class CoverageFilterSet(AgreementFilterSet):
         help_text="What a row stands for. Left out: an agency.",
     )
 
+    #: Whose table it is; that stands in its heading.
+    NOT_NARROWING = ("agency", "country", "by")
     #: The table counts in its cells.
     counts: dict[str, dict[str, int]] = {}
 
@@ -492,23 +496,11 @@ class CoverageFilterSet(AgreementFilterSet):
             found["country"] = ["Choose an agency or a country, not both."]
         return found
 
-    def applied(self) -> Iterator[dict[str, str]]:
-        """What narrows the table; the subject stands in its heading."""
-        subject = {str(self.form.fields[name].label) for name in ("agency", "country", "by")}
-        for each in super().applied():
-            if each["words"].partition(":")[0] not in subject:
-                yield each
-
     @property
     def subject(self) -> str:
         """The agency's key or the country's code; empty where neither was chosen."""
         asked = self.form.cleaned_data
         return asked["agency"] or asked["country"]
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether anything but the subject and the kind of partner was asked for."""
-        return any(name not in ("agency", "country", "by") for name, _ in self.pairs)
 
     @property
     def asked(self) -> Asked:
@@ -538,7 +530,7 @@ class CoverageFilterSet(AgreementFilterSet):
     @property
     def subject_query(self) -> str:
         """The question without what narrows it, as a query string."""
-        return urlencode([p for p in self.pairs if p[0] in ("agency", "country", "by")])
+        return urlencode([p for p in self.pairs if p[0] in self.NOT_NARROWING])
 
     def with_agency(self, key: str) -> str:
         """The same question asked of an agency, as a query string."""
