@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -220,7 +221,7 @@ def reindex_agencies(agency_ids: Iterable[int]) -> None:
     touched = Agreement.objects.filter(participations__agency__in=agencies) | (
         Agreement.objects.filter(signatories__agency__in=agencies)
     )
-    _reindex_all(touched)
+    reindex_all(touched.distinct())
 
 
 def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
@@ -234,19 +235,22 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
     touched = Agreement.objects.filter(provisions__area__in=areas) | (
         Agreement.objects.filter(products__in=products)
     )
-    _reindex_all(touched)
+    reindex_all(touched.distinct())
     restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
     if restaged:
         Agreement.objects.having_areas(restaged).update(updated_at=timezone.now())
 
 
-def _reindex_all(touched: QuerySet[Agreement]) -> None:
-    # Also where no agreement is touched: its own page is, and every table that has it.
+def reindex_all(agreements: QuerySet[Agreement]) -> int:
+    """Renew the search terms of all these agreements, and begin a new edition of the register also
+    where there is none: what they were asked for by has changed. Returns how many they are."""
     Edition.renew()
+    ids = list(agreements.order_by("pk").values_list("pk", flat=True))
     # No more at once: SQLite refuses to be asked for the other ends of a thousand relations.
-    ids = list(touched.distinct().order_by("pk").values_list("pk", flat=True))
     for few in batched(ids, _SEVERAL):
-        reindex(list(Agreement.objects.filter(pk__in=few).with_related()))
+        with transaction.atomic():
+            reindex(list(Agreement.objects.filter(pk__in=few).with_related()))
+    return len(ids)
 
 
 def reindex(agreements: list[Agreement]) -> None:

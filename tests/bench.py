@@ -71,7 +71,7 @@ PAGES = {
 def fill(size, seed=1):
     """A made-up register: agencies, agreements, rows and search terms."""
     from agreements.coverage import Commitment, Depth
-    from agreements.history import reindex
+    from agreements.history import reindex_all
     from agreements.models import (
         Agency,
         Agreement,
@@ -84,7 +84,6 @@ def fill(size, seed=1):
         Relation,
         Source,
     )
-    from agreements.querysets import batched
 
     draw = random.Random(seed)  # noqa: S311
     areas = list(CooperationArea.objects.all())
@@ -169,8 +168,7 @@ def fill(size, seed=1):
             for kind in draw.sample(["announced", "entered_into_force", "suspended", "renewed"], 2)
         )
         ids = [a.pk for a in agreements]
-        for few in batched(ids, 500):
-            reindex(list(Agreement.objects.filter(pk__in=few).with_related()))
+        reindex_all(Agreement.objects.filter(pk__in=ids))
 
 
 def free_port():

@@ -3,12 +3,9 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import transaction
 
-from agreements.history import reindex
+from agreements.history import reindex_all
 from agreements.models import Agreement
-
-CHUNK = 500
 
 
 class Command(BaseCommand):
@@ -17,9 +14,5 @@ class Command(BaseCommand):
     help = "Write the search terms and passages of every agreement anew."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ids = list(Agreement.objects.order_by("pk").values_list("pk", flat=True))
-        for start in range(0, len(ids), CHUNK):
-            chunk = Agreement.objects.filter(pk__in=ids[start : start + CHUNK]).with_related()
-            with transaction.atomic():
-                reindex(list(chunk))
-        self.stdout.write(f"{len(ids)} agreements indexed.")
+        indexed = reindex_all(Agreement.objects.all())
+        self.stdout.write(f"{indexed} agreements indexed.")
