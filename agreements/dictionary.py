@@ -18,15 +18,7 @@ from django.db.models import TextChoices
 from django.utils import timezone
 
 from .coverage import Commitment, Depth, Stage
-from .exports import (
-    PARTNER_COLUMNS,
-    TABLES,
-    Column,
-    RegisterChanged,
-    Table,
-    package,
-    since,
-)
+from .exports import PARTNER_COLUMNS, TABLES, Column, RegisterChanged, Table, package, since
 from .filters import AgreementFilterSet, CoverageFilterSet
 from .models import (
     AgencyKind,

@@ -365,10 +365,9 @@ class _Flat:
         address = base_url + Agreement(slug=_SLUG).get_absolute_url()
         self.address = address.rpartition(_SLUG)
         # Names are kept as they stand in a list.
-        agencies = Agency.objects.values_list("pk", "acronym", "name", "jurisdiction")
         self.agencies = {
-            str(pk): (joined([acronym or name]), str(jurisdiction))
-            for pk, acronym, name, jurisdiction in agencies
+            str(agency.pk): (joined([agency.short_name]), str(agency.jurisdiction))
+            for agency in Agency.objects.only("name", "acronym", "jurisdiction")
         }
         self.areas = {
             str(pk): (joined([name]), Stage(stage) if stage else None)

@@ -182,7 +182,7 @@ def _datapackage(written: dict[str, _Written], day: datetime.date, base_url: str
 
 def _table_schema(table: Table) -> dict[str, Any]:
     schema: dict[str, Any] = {
-        "fields": [_table_schema_field(table, column) for column in table.columns],
+        "fields": [_table_schema_field(column) for column in table.columns],
         "missingValues": [""],
     }
     if table.key:
@@ -203,11 +203,11 @@ def _table_schema(table: Table) -> dict[str, Any]:
     return schema
 
 
-def _table_schema_field(table: Table, column: Column) -> dict[str, Any]:
+def _table_schema_field(column: Column) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": column.name,
         "type": _FRICTIONLESS.get(column.kind, "string"),
-        "description": explained(table, column),
+        "description": explained(column),
     }
     constraints: dict[str, Any] = {"required": True} if column.required else {}
     if column.kind == "partial date":
@@ -221,7 +221,7 @@ def _table_schema_field(table: Table, column: Column) -> dict[str, Any]:
     return described
 
 
-def explained(table: Table, column: Column) -> str:
+def explained(column: Column) -> str:
     """The meaning of a column, what its codes mean, and how a list is written."""
     parts = [column.meaning]
     if column.allowed:
@@ -254,7 +254,7 @@ def _csv_metadata(base_url: str) -> dict[str, Any]:
 
 
 def _csvw_schema(table: Table) -> dict[str, Any]:
-    schema: dict[str, Any] = {"columns": [_csvw_column(table, column) for column in table.columns]}
+    schema: dict[str, Any] = {"columns": [_csvw_column(column) for column in table.columns]}
     if table.key:
         schema["primaryKey"] = list(table.key)
     foreign = [
@@ -271,12 +271,12 @@ def _csvw_schema(table: Table) -> dict[str, Any]:
     return schema | ({"foreignKeys": foreign} if foreign else {})
 
 
-def _csvw_column(table: Table, column: Column) -> dict[str, Any]:
+def _csvw_column(column: Column) -> dict[str, Any]:
     kind = _CSVW.get(column.kind, "string")
     described: dict[str, Any] = {
         "name": column.name,
         "titles": column.name,
-        "dc:description": explained(table, column),
+        "dc:description": explained(column),
         "datatype": {"base": "string", "format": PARTIAL_DATE}
         if column.kind == "partial date"
         else kind,

@@ -20,7 +20,6 @@ from ..exports import PUBLIC
 _REMEMBERED = 50_000
 #: A longer list of codes would hide what is wrong.
 _FEW_CODES = 40
-_ANYTHING = re.compile(".*", re.DOTALL)
 #: What the fields themselves take in more forms than one, and so could take for something else.
 _FORMS: dict[type[models.Field], tuple[re.Pattern[str], str]] = {
     models.DecimalField: (
@@ -48,8 +47,8 @@ class FieldCheck:
         self.longest = field.max_length or float("inf")
         # The field's own message does not say which codes there are.
         self.codes = [code for code, _ in field.flatchoices if code]
-        self.form, self.wanted = next(
-            (told for kind, told in _FORMS.items() if isinstance(field, kind)), (_ANYTHING, "")
+        self.form: tuple[re.Pattern[str], str] | None = next(
+            (form for kind, form in _FORMS.items() if isinstance(field, kind)), None
         )
 
     def __call__(self, value: Any) -> Any:
@@ -67,8 +66,8 @@ class FieldCheck:
             listed = len(self.codes) <= _FEW_CODES
             known = ", ".join(self.codes) if listed else "the codes of the data dictionary"
             raise ValidationError(f"“{value}” must be one of: {known}.")
-        if not self.form.fullmatch(str(value)):
-            raise ValidationError(self.wanted)
+        if self.form and not self.form[0].fullmatch(str(value)):
+            raise ValidationError(self.form[1])
         cleaned = self.field.clean(value, None)
         if len(self.known) < _REMEMBERED:
             self.known[value] = cleaned
