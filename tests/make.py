@@ -4,6 +4,8 @@ from itertools import count
 
 from django.contrib import admin
 
+from agreements.importer import plan
+from agreements.importer.document import from_json
 from agreements.models import (
     Agency,
     Agreement,
@@ -62,6 +64,13 @@ def source(agreement, number=1, **fields):
     return Source.objects.create(
         agreement=agreement, number=number, **{"publisher": "Made-up publisher"} | fields
     )
+
+
+def import_register(document, *, reason, name):
+    """Import a document, or a register document as JSON has it."""
+    if isinstance(document, dict):
+        document = from_json(document)
+    return plan(document).apply(reason=reason, name=name)
 
 
 def version(instance):

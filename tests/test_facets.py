@@ -13,7 +13,6 @@ from agreements import facets
 from agreements.coverage import Commitment, Depth, Stage
 from agreements.exports import register_document
 from agreements.filters import AgreementFilterSet
-from agreements.importer import import_register
 from agreements.jurisdictions import eu_members
 from agreements.models import Agency, Agreement, Edition, InstrumentType, Participation
 from agreements.querysets import PublicationState
@@ -124,7 +123,7 @@ def test_every_change_begins_a_new_edition(admin_client):
     before = {Edition.current()}
     document = json.loads("".join(register_document(Agreement.objects.register())))
     document["agreements"][0]["summary"] = "Made-up summary."
-    import_register(document, reason="made", name="test")
+    make.import_register(document, reason="made", name="test")
     before.add(Edition.current())
     assert len(before) == 2
     agency = Agency.objects.get(key="hsa")

@@ -19,7 +19,7 @@ from agreements import exports
 from agreements.changes import DifferenceKind, differences, in_one_line, marks
 from agreements.dates import PartialDateField
 from agreements.history import record_change
-from agreements.importer import import_register, parse
+from agreements.importer import parse
 from agreements.models import Agreement, CooperationArea, Revision, Source
 from tests import make
 from tests.test_admin import record
@@ -190,7 +190,7 @@ def test_a_record_published_once_has_only_that(client):
 
 def test_an_import_of_the_same_content_shows_nothing(client):
     text = "".join(exports.register_document(Agreement.objects.register()))
-    import_register(parse(text), reason="again", name="test")
+    make.import_register(parse(text), reason="again", name="test")
     response, _ = changes_page(client, Agreement.objects.get(slug="hsa-mhlw-moc-2026"))
     assert response.context["versions"] == []
 
@@ -709,7 +709,7 @@ def by_row(agreement, client, summary):
 def by_import(agreement, client, summary):
     told = exports.record(agreement) | {"summary": summary}
     document = {"format": exports.FORMAT, "agreements": [told]}
-    import_register(parse(json.dumps(document)), reason="A file", name="import")
+    make.import_register(parse(json.dumps(document)), reason="A file", name="import")
 
 
 def by_command(agreement, client, summary):

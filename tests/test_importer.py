@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agreements import exports
 from agreements.exports import guard, register_document, unguard
-from agreements.importer import FORMAT, ImportRefused, import_register, parse, restore
+from agreements.importer import FORMAT, ImportRefused, parse, restore
 from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agency, Agreement, Relation, Revision
 from tests import make
@@ -48,7 +48,7 @@ def document(**changes):
 def refused(given):
     before = exported(), Revision.objects.count()
     with pytest.raises(ImportRefused) as refusal:
-        import_register(given, reason="test", name="test")
+        make.import_register(given, reason="test", name="test")
     assert (exported(), Revision.objects.count()) == before
     return refusal.value.faults
 
@@ -78,20 +78,20 @@ def test_awkward_text_survives(empty_register):
     first = exported()
     Agreement.objects.all().delete()
     Agency.objects.all().delete()
-    import_register(parse(first), reason="test", name="test")
+    make.import_register(parse(first), reason="test", name="test")
     assert exported() == first
 
 
 def test_an_unchanged_document_changes_nothing():
     revisions = Revision.objects.count()
-    result = import_register(parse(SHIPPED.read_text()), reason="again", name="test")
+    result = make.import_register(parse(SHIPPED.read_text()), reason="again", name="test")
     assert (result.added, result.changed, result.unchanged) == (0, 0, 151)
     assert Revision.objects.count() == revisions
 
 
 def test_a_changed_record_leaves_one_revision_and_the_others_alone():
     given = document(summary="Changed.")
-    result = import_register(given, reason="a correction", name="test")
+    result = make.import_register(given, reason="a correction", name="test")
     assert (result.added, result.changed, result.unchanged) == (0, 1, 0)
     newest = Revision.objects.filter(agreement__slug="jsepa-2002").first()
     assert (newest.reason, newest.made_by_name) == ("a correction", "test")
@@ -184,7 +184,7 @@ def test_a_relation_can_be_turned_round_in_one_document():
     newer["relations"].remove(moved)
     older["relations"] = [moved | {"target": newer["slug"], "source": None}]
     given = {"format": FORMAT, "agreements": [newer, older]}
-    assert import_register(given, reason="turned", name="test").changed == 2
+    assert make.import_register(given, reason="turned", name="test").changed == 2
 
 
 def test_what_no_document_can_say_survives_an_import():
@@ -192,7 +192,7 @@ def test_what_no_document_can_say_survives_an_import():
     draft = make.agreement(state="draft")
     Relation.objects.create(agreement=agreement, kind="part_of", target=draft)
     agreement.sources.update(file="sources/made-up.pdf", check_result="200")
-    import_register(document(summary="Changed."), reason="test", name="test")
+    make.import_register(document(summary="Changed."), reason="test", name="test")
     assert agreement.relations.get(target=draft)
     source = agreement.sources.get()
     assert (source.file.name, source.check_result) == ("sources/made-up.pdf", "200")
@@ -202,7 +202,7 @@ def test_a_parent_can_be_taken_away_and_a_new_name_is_found():
     shipped = json.loads(SHIPPED.read_text())
     agency = next(a for a in shipped["agencies"] if a["key"] == "pmda")
     agency |= {"parent": None, "name": "Zyxwvut Agency"}
-    import_register({"format": FORMAT, "agencies": [agency]}, reason="test", name="test")
+    make.import_register({"format": FORMAT, "agencies": [agency]}, reason="test", name="test")
     pmda = Agency.objects.get(key="pmda")
     assert pmda.parent is None
     assert Agreement.objects.search("zyxwvut").count() == pmda.participations.count()

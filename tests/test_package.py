@@ -35,7 +35,6 @@ from agreements.importer import (
     ImportRefused,
     checks,
     document,
-    import_register,
     plan,
     read,
     writing,
@@ -116,7 +115,7 @@ def edited(content, change):
 
 
 def load(content, name="file"):
-    return import_register(read(name, io.BytesIO(content)), reason="test", name="test")
+    return make.import_register(read(name, io.BytesIO(content)), reason="test", name="test")
 
 
 def everything():

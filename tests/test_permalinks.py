@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from agreements.exports import register_document
 from agreements.history import record_change
-from agreements.importer import ImportRefused, import_register, parse
+from agreements.importer import ImportRefused, parse
 from agreements.models import Agreement, FormerSlug, Relation
 from agreements.querysets import PublicationState
 from tests import make
@@ -113,7 +113,7 @@ def test_former_addresses_are_exported_and_imported(client, reference):
     FormerSlug.objects.all().delete()
     Agreement.objects.filter(pk=reference.pk).update(slug="hsa-mhlw-moc-2026")
     assert document() == before
-    result = import_register(parse(after), reason="test", name="test")
+    result = make.import_register(parse(after), reason="test", name="test")
     assert (result.added, result.changed) == (0, 1)
     assert document() == after
     assert client.get("/agreements/hsa-mhlw-moc-2026/")["Location"] == "/agreements/made-up-b/"
@@ -124,7 +124,7 @@ def test_an_older_document_does_not_make_a_second_record_of_one_that_moved(refer
     before = document()
     renamed(reference, "made-up-b")
     with pytest.raises(ImportRefused, match="former address of another record"):
-        import_register(parse(before), reason="test", name="test")
+        make.import_register(parse(before), reason="test", name="test")
 
 
 def test_a_document_whose_addresses_contradict_each_other_is_refused(reference):
@@ -133,7 +133,7 @@ def test_a_document_whose_addresses_contradict_each_other_is_refused(reference):
     copy = row | {"slug": "made-up-b", "former_slugs": [{"slug": reference.slug}], "relations": []}
     whole["agreements"].append(copy)
     with pytest.raises(ImportRefused, match="has this address now"):
-        import_register(whole, reason="test", name="test")
+        make.import_register(whole, reason="test", name="test")
 
 
 # --- Withdrawn records --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from django.db.models import ProtectedError
 
 from agreements import exports, workflow
 from agreements.history import record_change
-from agreements.importer import import_register, parse
+from agreements.importer import parse
 from agreements.models import Agreement, Evidence, Relation, Revision
 from agreements.models.timeline import RelationKind
 from agreements.workflow import Move
@@ -448,7 +448,7 @@ def test_what_an_import_changed_meanwhile_is_not_undone_without_saying_so(
     document = parse("".join(exports.register_document(Agreement.objects.register())))
     (row,) = (row for row in document["agreements"] if row["slug"] == made.slug)
     row["summary"] = "From an import."
-    import_register(document, reason="Imported", name="test")
+    make.import_register(document, reason="Imported", name="test")
     client.force_login(publisher)
     page = client.get(move_url(copy, "publish"))
     assert [change.reason for change in page.context["changed_meanwhile"]] == ["Imported"]

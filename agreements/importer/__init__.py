@@ -14,7 +14,7 @@ from django.db import transaction
 
 from ..exports import FORMAT
 from ..models import Edition
-from .document import Document, ImportRefused, from_json, parse, read
+from .document import Document, ImportRefused, parse, read
 from .plan import Change, Planner, Progress, TablePlan
 from .restoring import restore
 from .writing import write
@@ -27,7 +27,6 @@ __all__ = [
     "Imported",
     "Plan",
     "TablePlan",
-    "import_register",
     "parse",
     "plan",
     "read",
@@ -130,22 +129,3 @@ def plan(document: Document, progress: Progress | None = None) -> Plan:
     ImportRefused with every fault found.
     """
     return Plan(document, progress)
-
-
-def import_register(
-    document: Document | dict[str, Any],
-    *,
-    reason: str,
-    user: Any = None,
-    name: str = "",
-    progress: Progress | None = None,
-) -> Imported:
-    """Add or update every record of the document, or of a register document parsed; what it does
-    not name stays.
-
-    A record that the document repeats unchanged is left untouched. Raises ImportRefused with
-    every fault found; then nothing has been written.
-    """
-    if isinstance(document, dict):
-        document = from_json(document)
-    return plan(document).apply(reason=reason, user=user, name=name, progress=progress)
