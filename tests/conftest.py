@@ -1,21 +1,21 @@
-"""The database of the tests holds the shipped register; a test that wants it empty says so."""
+"""The database of the tests holds a small register; a test that wants another one says so."""
 
-import io
 import os
 import shutil
 import threading
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import call_command
 from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
+from pytest_django.plugin import blocking_manager_key
 
 from agreements.models import Agency, Agreement, Edition, Relation
 from agreements.views import tables
-from tests.kept import Kept
+from tests.registers import Registers
 
-KEPT = pytest.StashKey()
+WANTED = pytest.StashKey[str]()
+REGISTERS = pytest.StashKey[Registers]()
 
 # A slow machine is no counter-example; in CI a failure must be the change's own.
 hypothesis_settings.register_profile(
@@ -24,21 +24,38 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("moctracker")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Browser tests run where Chromium is; CI may not do without."""
-    if shutil.which("chromium") or os.environ.get("CI") == "true":
-        return
+    """Browser tests are slow ones, and run where Chromium is; CI may not do without. The tests of
+    the shipped register come last, so that the database changes its content once."""
+    missing = not (shutil.which("chromium") or os.environ.get("CI") == "true")
     skip = pytest.mark.skip(reason="Chromium is not installed: the browser tests are left out")
     for item in items:
         if "browser" in item.keywords:
-            item.add_marker(skip)
+            item.add_marker(pytest.mark.slow)
+            if missing:
+                item.add_marker(skip)
+    items.sort(key=register_of, reverse=True)
+
+
+def register_of(item):
+    """The name of the register that a test wants to find in the database."""
+    return "shipped" if item.get_closest_marker("shipped") else "small"
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(request, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
-        call_command("import_register", verbosity=0, stdout=io.StringIO())
-        request.config.stash[KEPT] = django_db_blocker, Kept()
+        request.config.stash[REGISTERS] = Registers(request.config.stash[WANTED])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Before any of its fixtures, a test finds the register that it wants."""
+    item.config.stash[WANTED] = register_of(item)
+    if REGISTERS in item.config.stash:
+        with item.config.stash[blocking_manager_key].unblock():
+            item.config.stash[REGISTERS].show(register_of(item))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -51,9 +68,8 @@ def pytest_runtest_teardown(item, nextitem):
     marker = item.get_closest_marker("django_db")
     for_good = bool(marker and marker.kwargs.get("transaction"))
     if for_good or {"transactional_db", "live_server"} & set(item.fixturenames):
-        blocker, kept = item.config.stash[KEPT]
-        with blocker.unblock():
-            kept.put_back()
+        with item.config.stash[blocking_manager_key].unblock():
+            item.config.stash[REGISTERS].put_back()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,3 +111,57 @@ def empty_register(db):
 def reference(db):
     """The record the register grew out of."""
     return Agreement.objects.with_related().get(slug="hsa-mhlw-moc-2026")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The system's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    # Playwright runs its own event loop in this thread; Django is right that views must not.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield started
+        started.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def site(live_server):
+    """The address of the site that the browser visits."""
+    return live_server.url
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Opens a page, which notes its complaints about the content policy."""
+    contexts = []
+
+    def open_page(path, *, width=1280, scheme="light", javascript=True):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=javascript,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on(
+            "console",
+            lambda message: (
+                page.complaints.append(message.text)
+                if "Content Security Policy" in message.text
+                or "Content-Security-Policy" in message.text
+                else None
+            ),
+        )
+        page.goto(site + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -21,6 +21,22 @@ from agreements.querysets import PublicationState
 
 _number = count(1)
 
+#: Texts that a careless writer or reader of a table would change.
+AWKWARD = [
+    "quotes \" and ' and “these”",
+    "two\nlines\r\nand three",
+    '=HYPERLINK("x")',
+    "+1",
+    "-1",
+    "@x",
+    "'already",
+    "\tTab",
+    "厚生労働省",
+    "مذكرة\u200f تفاهم",
+    "🧪 e\u0301",
+    " spaces ",
+]
+
 
 def agency(**fields):
     n = next(_number)

@@ -9,54 +9,9 @@ from django.contrib.auth import get_user_model
 from agreements.history import record_change
 from agreements.models import Agency, Agreement, CooperationArea, ProductCategory, Revision
 from tests import make
+from tests.desk import ADD, errors_of, record, rows
 
 pytestmark = pytest.mark.django_db
-ADD = "/admin/agreements/agreement/add/"
-
-
-def empty_form():
-    """The data of a form with no rows in any of its inlines."""
-    data = {}
-    for inline in admin.site.get_model_admin(Agreement).inlines:
-        prefix = inline.model._meta.get_field("agreement").remote_field.related_name
-        data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
-    return data
-
-
-def record(**fields):
-    """A form as a member of staff would fill it in."""
-    return (
-        empty_form()
-        | {
-            "title": "Made-up memorandum",
-            "short_title": "Made-up",
-            "slug": "made-up-memorandum",
-            "instrument_type": "moc",
-            "legal_nature": "not_stated",
-            "text_availability": "not_stated",
-            "detail_level": "described",
-        }
-        | fields
-    )
-
-
-def rows(prefix, *items):
-    data = {f"{prefix}-TOTAL_FORMS": len(items), f"{prefix}-INITIAL_FORMS": 0}
-    for number, item in enumerate(items):
-        data |= {f"{prefix}-{number}-{name}": value for name, value in item.items()}
-    return data
-
-
-def errors_of(response):
-    assert response.status_code == 200, "saved, though it should have been refused"
-    found = dict(response.context["adminform"].form.errors)
-    for formset in response.context["inline_admin_formsets"]:
-        prefix = formset.formset.prefix
-        for number, errors in enumerate(formset.formset.errors):
-            found |= {f"{prefix}-{number}-{name}": list(text) for name, text in errors.items()}
-        if formset.formset.non_form_errors():
-            found[prefix] = list(formset.formset.non_form_errors())
-    return {name: " ".join(messages) for name, messages in found.items()}
 
 
 def a_whole_record():

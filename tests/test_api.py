@@ -23,8 +23,8 @@ from agreements.querysets import PublicationState
 from agreements.views import faces
 from moctracker.wsgi import application
 from tests import make
-from tests.test_laws import CANARY, hidden_record, public_paths
-from tests.test_list import PROBLEMS, QUESTIONS
+from tests.questions import PROBLEMS, QUESTIONS
+from tests.walk import CANARY, hidden_record, public_paths
 
 pytestmark = pytest.mark.django_db
 

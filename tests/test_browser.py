@@ -2,13 +2,10 @@
 
 import datetime
 import json
-import os
 import re
-import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from agreements import releases
 from agreements.history import record_change
@@ -49,55 +46,6 @@ PAGES = [
     "/data/releases/",
     "/nowhere/",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # Playwright runs its own event loop in this thread; Django is right that views must not.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield started
-        started.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def site(live_server):
-    return live_server.url
-
-
-@pytest.fixture
-def visit(browser, site):
-    contexts = []
-
-    def open_page(path, *, width=1280, scheme="light", javascript=True):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            java_script_enabled=javascript,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on(
-            "console",
-            lambda message: (
-                page.complaints.append(message.text)
-                if "Content Security Policy" in message.text
-                or "Content-Security-Policy" in message.text
-                else None
-            ),
-        )
-        page.goto(site + path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 LOOKS = pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])

@@ -12,8 +12,7 @@ from django.test import Client
 from agreements.history import record_change
 from agreements.models import Agreement
 from tests import make
-from tests.test_admin import ADD, record
-from tests.test_desk_forms import as_shown, change_of
+from tests.desk import ADD, as_shown, change_of, record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

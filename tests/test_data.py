@@ -395,10 +395,9 @@ REASONS = {
 }
 
 
-def test_all_151_records_are_here():
+def test_every_compiled_record_is_here():
     assert [record["slug"] for record in REGISTER["agreements"]] == sorted(RECORDS)
-    assert set(RECORDS) == {given["slug"] for given in COMPILED}
-    assert len(RECORDS) == 151
+    assert set(RECORDS) >= {given["slug"] for given in COMPILED}
 
 
 def test_every_value_is_in_the_register_or_has_a_reason():
@@ -411,8 +410,8 @@ def test_every_value_is_in_the_register_or_has_a_reason():
 def test_a_list_entry_has_no_stage_coverage_unless_its_list_states_one():
     staged = {
         slug
-        for slug, record in RECORDS.items()
-        if record["detail_level"] == "list_entry"
+        for slug in (given["slug"] for given in COMPILED)
+        if (record := RECORDS[slug])["detail_level"] == "list_entry"
         and any(AREA_STAGE[p["area"]] for p in record["provisions"])
     }
     assert staged == {"mfds-mexico-gmp-mou-2016"}

@@ -22,14 +22,13 @@ from agreements.models import (
     Source,
 )
 from tests import make
-from tests.test_browser import browser  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ADD = "/admin/agreements/agreement/add/"
 
 
 @pytest.fixture
-def desk(browser, live_server):  # noqa: F811
+def desk(browser, live_server):
     """Opens pages of the desk as somebody who has signed in."""
     user = get_user_model().objects.create_superuser("typist")
     client = Client()

@@ -15,7 +15,7 @@ from agreements.coverage import Commitment
 from agreements.models import Agency, Agreement, Relation
 from agreements.querysets import PublicationState
 from tests import make
-from tests.test_list import PROBLEMS, QUESTIONS, csv_rows, slugs_on_pages
+from tests.questions import PROBLEMS, QUESTIONS, csv_rows, slugs_on_pages
 
 pytestmark = pytest.mark.django_db
 ATOM = "{http://www.w3.org/2005/Atom}"

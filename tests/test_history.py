@@ -22,7 +22,7 @@ from agreements.history import record_change
 from agreements.importer import parse
 from agreements.models import Agreement, CooperationArea, Revision, Source
 from tests import make
-from tests.test_admin import record
+from tests.desk import record
 
 pytestmark = pytest.mark.django_db
 CANARY = "Kanarienvogel"

@@ -153,7 +153,7 @@ def undone():
 def test_package_to_an_empty_register_and_back_is_byte_identical(whole):
     document = "".join(register_document(Agreement.objects.register()))
     emptied()
-    assert load(whole).added == 151
+    assert load(whole).added == len(json.loads(document)["agreements"])
     assert packed() == whole
     assert "".join(register_document(Agreement.objects.register())) == document
 
@@ -168,7 +168,7 @@ def test_the_package_validates_with_the_public_validators(tmp_path, whole):
     assert report.valid, report.flatten(["title", "rowNumber", "fieldName", "message"])[:5]
     group = csvw.TableGroup.from_file(tmp_path / "csv-metadata.json")
     counted = {str(each.url): len(list(each.iterdicts(strict=True))) for each in group.tables}
-    assert counted["agreements.csv"] == 151
+    assert counted["agreements.csv"] == Agreement.objects.register().count()
     assert len(counted) == len(TABLES)
     assert group.check_referential_integrity()
 
@@ -824,7 +824,8 @@ def test_the_commands_write_and_read_a_package(tmp_path):
     call_command("export_register", package=path, base_url=BASE)
     out = io.StringIO()
     call_command("import_register", str(path), stdout=out)
-    assert out.getvalue() == "Agreements: 0 added, 0 changed, 151 unchanged.\n"
+    count = Agreement.objects.count()
+    assert out.getvalue() == f"Agreements: 0 added, 0 changed, {count} unchanged.\n"
     areas = edited(table("areas", ONE), lambda row: row.update(description="Changed."))
     (tmp_path / "areas.csv").write_bytes(areas)
     out = io.StringIO()

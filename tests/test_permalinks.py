@@ -11,7 +11,7 @@ from agreements.importer import ImportRefused, parse
 from agreements.models import Agreement, FormerSlug, Relation
 from agreements.querysets import PublicationState
 from tests import make
-from tests.test_laws import CANARY, hidden_record
+from tests.walk import CANARY, hidden_record
 
 pytestmark = pytest.mark.django_db
 ENDINGS = ["/", ".json", ".bib", ".csl.json"]

@@ -17,7 +17,7 @@ from agreements.history import record_change
 from agreements.models import Agency, Agreement, CooperationArea, ProductCategory, Revision
 from agreements.workflow import Move
 from tests import make
-from tests.test_admin import empty_form, record, rows
+from tests.desk import empty_form, record, render_nothing, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -278,8 +278,19 @@ def stored_copy(settings):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_address_of_the_desk_is_open_to_whom_the_table_says_and_to_nobody_else(
-    client, empty_register, stored_copy, role
+    client, empty_register, stored_copy, monkeypatch, role
 ):
+    render_nothing(monkeypatch)
+    ask_every_address(client, role)
+
+
+@pytest.mark.slow
+def test_every_address_of_the_desk_has_its_page(client, empty_register, stored_copy):
+    ask_every_address(client, "superuser")
+
+
+def ask_every_address(client, role):
+    """By GET and by POST: open to this role just where the tables say, and nothing else written."""
     typist = User.objects.create_user("made-up-typist", is_staff=True)
     typist.groups.add(Group.objects.get(name="editor"))
     kinds = records(typist)

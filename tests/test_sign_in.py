@@ -13,7 +13,7 @@ from allauth.account.adapter import get_adapter
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
+from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
@@ -24,11 +24,9 @@ from django.urls import NoReverseMatch, get_resolver, reverse
 
 from agreements.models import Agreement
 from tests.made_up_key import Key
+from tests.signing_in import FACTORS, PASSWORD, SECRET, code_now, give_code, give_password
 
 pytestmark = pytest.mark.django_db
-SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-PASSWORD = "made-up-password"
-FACTORS = "/admin/account/factors/"
 
 
 @pytest.fixture
@@ -47,21 +45,6 @@ def staff_with_app(staff):
     TOTP.activate(staff, SECRET)
     RecoveryCodes.activate(staff)
     return staff
-
-
-def code_now(secret=SECRET, ahead=0):
-    """What the app shows, or will show ``ahead`` half minutes later."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + ahead))
-
-
-def give_password(client, name="somebody", password=PASSWORD, **more):
-    extra = {"REMOTE_ADDR": more.pop("address")} if "address" in more else {}
-    data = {"login": name, "password": password} | more
-    return client.post("/admin/login/", data, **extra)
-
-
-def give_code(client, code):
-    return client.post("/admin/login/factor/", {"code": code})
 
 
 def is_in(client):

