@@ -25,7 +25,7 @@ from .exports import (
     WORKBOOK_TYPE,
     meaning,
 )
-from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField
+from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField, Question
 from .models import (
     Agreement,
     RelationKind,
@@ -275,7 +275,7 @@ _DESCRIPTION = "\n".join(
 # --- What is asked ------------------------------------------------------------------------------
 
 
-def _parameter(name: str, question: AgreementFilterSet) -> dict[str, Any]:
+def _parameter(name: str, question: Question) -> dict[str, Any]:
     """One filter, as its form field takes it."""
     field = question.form.fields[name]
     parameter: dict[str, Any] = {

@@ -5,6 +5,7 @@ import io
 import re
 
 import pytest
+from django.http import QueryDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -28,6 +29,9 @@ QUESTIONS = [
     "commitment=intended&stage=manufacturing",
     "country=SG&country=JP",
     "country=EU",
+    "country=EU&eu_members=yes",
+    "between=hsa&between=mhlw&stage=manufacturing",
+    "stage_stated=no&status=in_effect",
     "stage=manufacturing",
     "stage=manufacturing&depth=recognition&product=medicines",
     "stage=clinical_trials_review&stage=post_market_oversight",
@@ -56,6 +60,8 @@ PROBLEMS = [
     "type=pact",
     "commitment=excluded",
     "participant_match=some",
+    "eu_members=no",
+    "stage_stated=yes",
     "status=fine",
     "updated_since=yesterday",
     "updated_since=2026-04-20T09:30:00",
@@ -379,3 +385,9 @@ def test_every_number_on_the_first_page_is_the_length_of_the_list_it_leads_to(cl
         told = client.get(address.replace("&amp;", "&"))
         assert told.status_code == 200, "the address is the canonical one"
         assert told.context["page"].paginator.count == int(number.replace(",", ""))
+
+
+@pytest.mark.parametrize("queries", [QUESTIONS, PROBLEMS], ids=["questions", "problems"])
+def test_the_questions_asked_of_the_faces_use_every_filter(queries):
+    used = {name for query in queries for name in QueryDict(query)}
+    assert set(AgreementFilterSet.base_filters) - used == set()

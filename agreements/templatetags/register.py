@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from .. import search
 from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, PairRow, Reach, Stage
 from ..dates import PartialDate
-from ..filters import AgreementFilterSet, Choice
+from ..filters import Choice, Question
 from ..lineage import Drawing, drawing
 from ..models import (
     Agreement,
@@ -321,13 +321,13 @@ def marked(agreement: Agreement, name: str) -> list[tuple[str, bool]]:
 
 
 @register.filter
-def choices(question: AgreementFilterSet, name: str) -> list[Choice]:
+def choices(question: Question, name: str) -> list[Choice]:
     """The values of one facet of the question."""
     return question.choices(name)
 
 
 @register.filter
-def hidden(question: AgreementFilterSet, name: str) -> int:
+def hidden(question: Question, name: str) -> int:
     """How many values of a facet are not shown."""
     return question.hidden(name)
 
