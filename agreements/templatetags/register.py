@@ -16,7 +16,15 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from .. import search
-from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, PairRow, Reach, Stage
+from ..coverage import (
+    NOT_COUNTED_YET,
+    PRODUCTS_NOT_STATED,
+    Commitment,
+    Depth,
+    PairRow,
+    Reach,
+    Stage,
+)
 from ..dates import PartialDate
 from ..filters import Choice, Question
 from ..lineage import Drawing, drawing
@@ -230,6 +238,12 @@ def badge(reach: Reach | str | None) -> SafeString:
     """A reach in words and shade; "excluded" is none, None is not stated. A page shows hundreds of
     a few dozen, so each is rendered once."""
     return _badge(reach)
+
+
+@register.simple_tag
+def not_counted_yet() -> str:
+    """What keeps "not found here" from meaning "no"; a sentence of its own."""
+    return NOT_COUNTED_YET
 
 
 @lru_cache(maxsize=2048)
