@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -26,7 +27,8 @@ from .parts import Refusal, ruled, vocabulary
 _FIRM = (Commitment.IN_OPERATION, Commitment.AGREED)
 
 
-class Figure(NamedTuple):
+@dataclass(frozen=True)
+class Figure:
     """A number of agreements, and the query string of the list of exactly these."""
 
     count: int
