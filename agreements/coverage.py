@@ -47,6 +47,12 @@ class Commitment(TextChoices):
 _DEPTH = {depth: rank for rank, depth in enumerate(Depth.values)}
 _FIRMNESS = {commitment: -rank for rank, commitment in enumerate(Commitment.values)}
 
+#: Why coverage between agencies that was not found may yet exist.
+NOT_COUNTED_YET = (
+    "Between two regulators, agreements made by their governments, undated agreements and those of "
+    "predecessors are not counted yet."
+)
+
 #: The column of provisions whose source names no product.
 PRODUCTS_NOT_STATED = ""
 

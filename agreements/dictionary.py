@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from .coverage import Commitment, Depth, Stage
 from .exports import PARTNER_COLUMNS, TABLES, Column, RegisterChanged, Table, package, since
-from .filters import AgreementFilterSet, CoverageFilterSet
+from .filters import AgreementFilterSet, CoverageFilterSet, Question
 from .models import (
     AgencyKind,
     AgencyNameKind,
@@ -269,7 +269,7 @@ def coverage_filters() -> list[FilterEntry]:
     return list(_filters(CoverageFilterSet))
 
 
-def _filters(declared: type[AgreementFilterSet]) -> Iterator[FilterEntry]:
+def _filters(declared: type[Question]) -> Iterator[FilterEntry]:
     for name, each in declared.base_filters.items():
         choices = tuple(each.extra.get("choices") or ())
         known = _choices(choices) if choices and name not in _OPEN else None
@@ -280,7 +280,7 @@ def _filters(declared: type[AgreementFilterSet]) -> Iterator[FilterEntry]:
             allowed = ", ".join(str(value) for value, _ in choices)
         elif name == "updated_since":
             allowed = f"{_FORMS['date']}, or {_FORMS['time']}"
-        elif name in AgreementFilterSet.DATES:
+        elif name in Question.DATES:
             allowed = _FORMS["date" if name == "as_of" else "partial date"]
         yield FilterEntry(
             name,

@@ -20,7 +20,6 @@ from django.db.models import Min
 from django_countries import countries
 
 from . import search
-from .coverage import Depth, Stage
 from .jurisdictions import EU, eu_members
 from .models import Agency, Agreement, Edition, Participation, ProductCategory, Provision
 from .querysets import PublicationState
@@ -249,22 +248,17 @@ class Facets:
                 present[key] &= ~(1 << position)
         return _Day(by_status, present)
 
-    def counted_by_stage(self) -> list[tuple[Stage, int, list[tuple[Depth, int]]]]:
-        """Each stage with its number of agreements, and with that at each depth; an agreement
-        counts at every depth that a provision of it has there. An exclusion is none."""
+    def counted(
+        self, statuses: Iterable[str], day: datetime.date, reached: Mapping[str, Sequence[str]]
+    ) -> int:
+        """How many agreements with one of these statuses on ``day`` have a provision that meets
+        all that is asked of it: ``stage``, ``depth``, ``commitment``, ``product``, or nothing."""
+        found = self.standing(statuses, day, None)
+        return (found & self.provided.meeting(reached) if reached else found).bit_count()
 
-        def count(**chosen: str) -> int:
-            met = {name: [value] for name, value in chosen.items()}
-            return self.provided.meeting(met).bit_count()
-
-        return [
-            (
-                stage,
-                count(stage=stage),
-                [(depth, count(stage=stage, depth=depth)) for depth in Depth],
-            )
-            for stage in Stage
-        ]
+    def counted_without_stage(self, statuses: Iterable[str], day: datetime.date) -> int:
+        """How many with one of these statuses on ``day`` say nothing of a stage."""
+        return (self.standing(statuses, day, None) & ~self.provided.staged).bit_count()
 
     def answer(
         self, asked: Mapping[str, Any], day: datetime.date, past_day: datetime.date | None

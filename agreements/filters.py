@@ -17,7 +17,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.utils import timezone
+from django.utils import dateformat, timezone
 
 from . import facets
 from .coverage import Asked, Commitment, Depth, Stage
@@ -40,7 +40,7 @@ ORDERS = (
     ("changed", "Latest change first"),
 )
 #: How a status reads in a sentence about agreements.
-_STANDING = {
+_STATUS_IN_WORDS = {
     Status.UNDER_NEGOTIATION: "under negotiation",
     Status.SIGNED: "signed",
     Status.PROVISIONALLY_APPLIED: "provisionally applied",
@@ -115,7 +115,138 @@ class Choice:
     count: int | None
 
 
-class AgreementFilterSet(django_filters.FilterSet):
+class Question(django_filters.FilterSet):
+    """A query string that is checked, never ignored, and has one written form.
+
+    What may be asked, each kind of question declares itself: a filter that one of them takes is
+    unknown to the others.
+    """
+
+    #: What is asked with these leaves no agreement out.
+    NOT_NARROWING: tuple[str, ...] = ()
+    DATES = ("as_of", "signed_after", "signed_before", "updated_since")
+    #: Those whose values are as many as the register has: ``expand`` takes one of these names.
+    OPEN_FACETS = ("product", "participant", "country")
+
+    def __init__(self, data: QueryDict, queryset: QuerySet, *others: str) -> None:
+        """``others`` are the names that this face takes without narrowing anything by them."""
+        # A form sends its empty boxes along; they ask nothing.
+        self.query = QueryDict(mutable=True)
+        for name, values in data.lists():
+            if given := [value for value in values if value.strip()]:
+                self.query.setlist(name, given)
+        super().__init__(self.query, queryset=queryset)
+        self.others = others
+        self.today = timezone.localdate()
+        self.facets = facets.current()
+        for name in self.facets.choices.keys() & self.form.fields.keys():
+            self.form.fields[name].choices = self.facets.choices[name]
+
+    @property
+    def _several(self) -> set[str]:
+        """The parameters that take several values."""
+        many = django_filters.MultipleChoiceFilter
+        return {name for name, declared in self.filters.items() if isinstance(declared, many)}
+
+    @cached_property
+    def problems(self) -> dict[str, list[str]]:
+        """What is wrong with the question, by parameter; empty when it can be answered."""
+        found: dict[str, list[str]] = {}
+        for name in self.query:
+            if name not in self.filters and name not in self.others:
+                found[shown(name)] = ["There is no such filter."]
+            elif len(self.query.getlist(name)) > 1 and name not in self._several:
+                found[name] = ["Give it once."]
+        if self.expanded and self.expanded not in self.OPEN_FACETS:
+            found["expand"] = [f"Choose one of: {', '.join(self.OPEN_FACETS)}."]
+        if not self.is_valid():
+            found |= {name: list(errors) for name, errors in self.form.errors.items()}
+        return found
+
+    @property
+    def expanded(self) -> str:
+        """The facet of which all values are to be shown."""
+        return self.query.get("expand", "")
+
+    @property
+    def day(self) -> datetime.date:
+        """The day the register is told for: ``as_of``, or today."""
+        return self.form.cleaned_data.get("as_of") or self.today
+
+    @property
+    def past_day(self) -> datetime.date | None:
+        """The day asked for, None for today."""
+        return self.form.cleaned_data.get("as_of")
+
+    def _labels(self, name: str) -> list[str]:
+        """The words of the chosen values, in an order that does not follow the query string's."""
+        chosen = set(self.form.cleaned_data[name])
+        return [label for value, label in self.form.fields[name].choices if value in chosen]
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Facet -> value -> number of agreements; empty where none are counted."""
+        return {}
+
+    def choices(self, name: str) -> list[Choice]:
+        """The values of one facet. Of those as many as the register has, the chosen ones and the
+        most frequent; the others are never empty, so that a gap is seen."""
+        chosen = set(self.query.getlist(name))
+        counts = self.counts.get(name, {})
+        found = [
+            Choice(value, label, value in chosen, counts.get(value, 0) if counts else None)
+            for value, label in self.form.fields[name].choices
+        ]
+        if not counts or name not in self.OPEN_FACETS:
+            return found
+        found = [c for c in found if c.chosen or c.count]
+        found.sort(key=lambda c: (not c.chosen, -(c.count or 0), c.label.casefold()))
+        shown = max(CHOICES_SHOWN, len(chosen))
+        return found if self.expanded == name else found[:shown]
+
+    def hidden(self, name: str) -> int:
+        """How many values of a facet with agreements ``choices`` leaves out."""
+        if name not in self.counts or name not in self.OPEN_FACETS:
+            return 0
+        some = sum(1 for count in self.counts[name].values() if count)
+        return max(0, some - len(self.choices(name)))
+
+    def applied(self) -> Iterator[dict[str, str]]:
+        """Each chosen value: its words, and the query string without it."""
+        for name, value in self.pairs:
+            if name in self.NOT_NARROWING:
+                continue
+            field = self.form.fields[name]
+            shown = dict(getattr(field, "choices", ())).get(value, value)
+            others = [pair for pair in self.pairs if pair != (name, value)]
+            yield {"words": f"{field.label}: {shown}", "query": urlencode(others)}
+
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The question in its one written form: sorted, each value once, dates as they are stored,
+        no empty boxes, no page."""
+        asked = getattr(self.form, "cleaned_data", {})
+        found = set()
+        for name, values in self.query.lists():
+            if name in self.others:
+                continue
+            if name in self.DATES and asked.get(name):
+                values = [_written(asked[name])]
+            found |= {(name, value.strip()) for value in values}
+        return sorted(found)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything is asked that leaves something out."""
+        return any(name not in self.NOT_NARROWING for name, _ in self.pairs)
+
+    @property
+    def query_string(self) -> str:
+        """The question as a query string, without the page."""
+        return urlencode(self.pairs)
+
+
+class AgreementFilterSet(Question):
     """Which agreements, told on which day, in which order."""
 
     q = django_filters.CharFilter(
@@ -214,63 +345,15 @@ class AgreementFilterSet(django_filters.FilterSet):
         "updated_since, in the order of change.",
     )
 
-    #: What is asked with these leaves no agreement out.
-    NOT_NARROWING: tuple[str, ...] = ("sort",)
-    DATES = ("as_of", "signed_after", "signed_before", "updated_since")
-    #: Those whose values are as many as the register has: ``expand`` takes one of these names.
-    OPEN_FACETS = ("product", "participant", "country")
-
-    def __init__(self, data: QueryDict, queryset: QuerySet, *others: str) -> None:
-        """``others`` are the names that this face takes without narrowing anything by them."""
-        # A form sends its empty boxes along; they ask nothing.
-        self.query = QueryDict(mutable=True)
-        for name, values in data.lists():
-            if given := [value for value in values if value.strip()]:
-                self.query.setlist(name, given)
-        super().__init__(self.query, queryset=queryset)
-        self.others = others
-        self.today = timezone.localdate()
-        self.facets = facets.current()
-        for name in self.facets.choices.keys() & self.form.fields.keys():
-            self.form.fields[name].choices = self.facets.choices[name]
-
-    @property
-    def _several(self) -> set[str]:
-        """The parameters that take several values."""
-        many = django_filters.MultipleChoiceFilter
-        return {name for name, declared in self.filters.items() if isinstance(declared, many)}
+    NOT_NARROWING = ("sort",)
 
     @cached_property
     def problems(self) -> dict[str, list[str]]:
-        """What is wrong with the question, by parameter; empty when it can be answered."""
-        found: dict[str, list[str]] = {}
-        for name in self.query:
-            if name not in self.filters and name not in self.others:
-                found[shown(name)] = ["There is no such filter."]
-            elif len(self.query.getlist(name)) > 1 and name not in self._several:
-                found[name] = ["Give it once."]
-        if self.expanded and self.expanded not in self.OPEN_FACETS:
-            found["expand"] = [f"Choose one of: {', '.join(self.OPEN_FACETS)}."]
+        """What is wrong with the question; every side costs every other."""
+        found = super().problems
         if len(set(self.query.getlist("between"))) > MAX_SIDES:
-            found["between"] = [f"Give at most {MAX_SIDES} sides."]
-        if not self.is_valid():
-            found |= {name: list(errors) for name, errors in self.form.errors.items()}
+            found.setdefault("between", [f"Give at most {MAX_SIDES} sides."])
         return found
-
-    @property
-    def expanded(self) -> str:
-        """The facet of which all values are to be shown."""
-        return self.query.get("expand", "")
-
-    @property
-    def day(self) -> datetime.date:
-        """The day the register is told for: ``as_of``, or today."""
-        return self.form.cleaned_data.get("as_of") or self.today
-
-    @property
-    def past_day(self) -> datetime.date | None:
-        """The day asked for, None for today."""
-        return self.form.cleaned_data.get("as_of")
 
     @property
     def in_order_of_change(self) -> bool:
@@ -346,7 +429,9 @@ class AgreementFilterSet(django_filters.FilterSet):
         count = self.answer.count
         words = [f"{count:,} agreement" + ("" if count == 1 else "s")]
         if asked["status"]:
-            words[0] += " " + _either(_STANDING[s] for s in Status if s.value in asked["status"])
+            words[0] += " " + _either(
+                _STATUS_IN_WORDS[s] for s in Status if s.value in asked["status"]
+            )
         if asked["type"]:
             words.append("of kind " + _either(self._labels("type")))
         if asked["participant"]:
@@ -378,74 +463,14 @@ class AgreementFilterSet(django_filters.FilterSet):
             words.append(f"changed since {_written(asked['updated_since'])}")
         if asked["q"]:
             words.append(f"matching “{asked['q']}”")
+        if asked["as_of"]:
+            words.append(f"as of {dateformat.format(asked['as_of'], 'j F Y')}")
         return ", ".join(words)
-
-    def _labels(self, name: str) -> list[str]:
-        """The words of the chosen values, in an order that does not follow the query string's."""
-        chosen = set(self.form.cleaned_data[name])
-        return [label for value, label in self.form.fields[name].choices if value in chosen]
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """Facet -> value -> number of agreements; empty where the question cannot be answered."""
         return {} if self.problems else self.answer.counts
-
-    def choices(self, name: str) -> list[Choice]:
-        """The values of one facet. Of those as many as the register has, the chosen ones and the
-        most frequent; the others are never empty, so that a gap is seen."""
-        chosen = set(self.query.getlist(name))
-        counts = self.counts.get(name, {})
-        found = [
-            Choice(value, label, value in chosen, counts.get(value, 0) if counts else None)
-            for value, label in self.form.fields[name].choices
-        ]
-        if not counts or name not in self.OPEN_FACETS:
-            return found
-        found = [c for c in found if c.chosen or c.count]
-        found.sort(key=lambda c: (not c.chosen, -(c.count or 0), c.label.casefold()))
-        shown = max(CHOICES_SHOWN, len(chosen))
-        return found if self.expanded == name else found[:shown]
-
-    def hidden(self, name: str) -> int:
-        """How many values of a facet with agreements ``choices`` leaves out."""
-        if name not in self.counts or name not in self.OPEN_FACETS:
-            return 0
-        some = sum(1 for count in self.counts[name].values() if count)
-        return max(0, some - len(self.choices(name)))
-
-    def applied(self) -> Iterator[dict[str, str]]:
-        """Each chosen value: its words, and the query string without it."""
-        for name, value in self.pairs:
-            if name in self.NOT_NARROWING:
-                continue
-            field = self.form.fields[name]
-            shown = dict(getattr(field, "choices", ())).get(value, value)
-            others = [pair for pair in self.pairs if pair != (name, value)]
-            yield {"words": f"{field.label}: {shown}", "query": urlencode(others)}
-
-    @cached_property
-    def pairs(self) -> list[tuple[str, str]]:
-        """The question in its one written form: sorted, each value once, dates as they are stored,
-        no empty boxes, no page."""
-        asked = getattr(self.form, "cleaned_data", {})
-        found = set()
-        for name, values in self.query.lists():
-            if name in self.others:
-                continue
-            if name in self.DATES and asked.get(name):
-                values = [_written(asked[name])]
-            found |= {(name, value.strip()) for value in values}
-        return sorted(found)
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether anything is asked that leaves something out."""
-        return any(name not in self.NOT_NARROWING for name, _ in self.pairs)
-
-    @property
-    def query_string(self) -> str:
-        """The question as a query string, without the page."""
-        return urlencode(self.pairs)
 
     def canonical(self, page: int) -> list[tuple[str, str]]:
         """The address of one page of the answer, as pairs."""
@@ -453,16 +478,19 @@ class AgreementFilterSet(django_filters.FilterSet):
         return self.pairs + expand + ([("page", str(page))] if page > 1 else [])
 
 
-class CoverageFilterSet(AgreementFilterSet):
+class CoverageFilterSet(Question):
     """Whose coverage, told by which partners, on which day.
 
-    Asks as the list asks, of one agency or one country. What a provision must meet is not a filter
-    on agreements here: the table says in each cell what meets it.
+    Asks of one agency or one country. What a provision must meet is not a filter on agreements
+    here: the table says in each cell what meets it.
     """
 
-    q = participant = participant_match = eu_members = between = stage = stage_stated = None
-    type = sort = None
-    signed_after = signed_before = updated_since = None  # type: ignore[assignment]
+    # Asked and told as in the list.
+    product = AgreementFilterSet.base_filters["product"]
+    depth = AgreementFilterSet.base_filters["depth"]
+    commitment = AgreementFilterSet.base_filters["commitment"]
+    status = AgreementFilterSet.base_filters["status"]
+    as_of = AgreementFilterSet.base_filters["as_of"]
     agency = django_filters.ChoiceFilter(
         label="Agency",
         choices=[],
@@ -485,8 +513,6 @@ class CoverageFilterSet(AgreementFilterSet):
 
     #: Whose table it is; that stands in its heading.
     NOT_NARROWING = ("agency", "country", "by")
-    #: The table counts in its cells.
-    counts: dict[str, dict[str, int]] = {}
 
     @cached_property
     def problems(self) -> dict[str, list[str]]:

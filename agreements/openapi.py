@@ -13,7 +13,7 @@ from django.db import models
 from django.http import QueryDict
 from django.utils.choices import flatten_choices
 
-from .coverage import Commitment, Depth, Stage
+from .coverage import NOT_COUNTED_YET, Commitment, Depth, Stage
 from .dates import FIRST_YEAR, LAST_YEAR, PartialDateField, PartialDateFormField
 from .exports import (
     CHILDREN,
@@ -25,7 +25,7 @@ from .exports import (
     WORKBOOK_TYPE,
     meaning,
 )
-from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField
+from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField, Question
 from .models import (
     Agreement,
     RelationKind,
@@ -102,7 +102,10 @@ def document(base_url: str, records_a_page: int, example: Any = None) -> dict[st
             {"name": "products", "description": "The types of health product."},
             {"name": "tables", "description": "The register as tables, under the same question."},
             {"name": "releases", "description": "The whole register as dated packages."},
-            {"name": "coverage", "description": "What stands between a subject and its partners."},
+            {
+                "name": "coverage",
+                "description": f"What stands between a subject and its partners. {NOT_COUNTED_YET}",
+            },
         ],
         "paths": dict([*_paths(filters, slug, key, example), _coverage()]),
         "components": {"schemas": _schemas()},
@@ -265,7 +268,7 @@ _DESCRIPTION = "\n".join(
         "Any method but GET, HEAD and OPTIONS is 405.",
         "- **Any site's scripts may read** every address (`Access-Control-Allow-Origin: *`).",
         '- **Missing** is `null` for a date, a number or a reference and `""` for a text. It '
-        "means not stated in the sources read; it never means no.",
+        "means not found here; it never means no.",
         "- Later releases may add fields and codes. None is renamed or given another meaning "
         "within version 1.",
     ]
@@ -275,7 +278,7 @@ _DESCRIPTION = "\n".join(
 # --- What is asked ------------------------------------------------------------------------------
 
 
-def _parameter(name: str, question: AgreementFilterSet) -> dict[str, Any]:
+def _parameter(name: str, question: Question) -> dict[str, Any]:
     """One filter, as its form field takes it."""
     field = question.form.fields[name]
     parameter: dict[str, Any] = {

@@ -300,7 +300,7 @@ def test_an_agency_of_drafts_only_is_unknown(client):
 
 def test_two_public_agencies_without_an_agreement(client):
     text = words(pair_page(client, "hsa", "cofepris"))
-    assert "Nothing is recorded between HSA and COFEPRIS" in text
+    assert "No agreement in which both HSA and COFEPRIS take part was found here" in text
     assert "not “no cooperation”" in text
 
 

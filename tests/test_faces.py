@@ -78,7 +78,7 @@ def test_every_face_tells_the_same_status(client):
     records = page["agreements"]
     assert {r["slug"]: (r["status"], r["status_because"]) for r in records} == told
     assert page["day"] == "2011-01-01"
-    assert feed(client, query).findtext(ATOM + "title").endswith("agreements, as of 2011-01-01")
+    assert feed(client, query).findtext(ATOM + "title").endswith("agreements, as of 1 January 2011")
     for entry in feed(client, query).iter(ATOM + "entry"):
         slug = entry.findtext(ATOM + "id").rstrip("/").rpartition("/")[2]
         terms = [category.get("term") for category in entry.iter(ATOM + "category")]

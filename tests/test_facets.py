@@ -193,3 +193,9 @@ def test_a_list_narrowed_by_an_agency_that_left_follows_the_day():
 def test_the_union_grew_and_shrank_as_its_treaties_say():
     sizes = {1958: 6, 1973: 9, 1981: 10, 1986: 12, 1995: 15, 2005: 25, 2007: 27, 2014: 28, 2021: 27}
     assert {year: len(eu_members(datetime.date(year, 6, 1))) for year in sizes} == sizes
+
+
+def test_the_questions_drawn_here_use_every_filter():
+    several = ask([])._several
+    assert set(VALUES) == several
+    assert set(SINGLE) == set(AgreementFilterSet.base_filters) - several

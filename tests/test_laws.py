@@ -1,7 +1,5 @@
 """Laws of the whole house."""
 
-import io
-import zipfile
 from itertools import product
 
 import pytest
@@ -15,17 +13,9 @@ from agreements.models import (
 )
 from agreements.querysets import PublicationState
 from tests import make
-from tests.walk import CANARY, hidden_record, public_paths
+from tests.walk import CANARY, hidden_record, public_paths, unpacked
 
 pytestmark = pytest.mark.django_db
-
-
-def unpacked(content):
-    """An answer as text, whatever is packed in it included."""
-    if not content.startswith(b"PK"):
-        return content.decode()
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        return "".join(packed.read(name).decode() for name in packed.namelist())
 
 
 def everything_shown(client, agreement, agency):

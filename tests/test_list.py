@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.http import QueryDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -309,3 +310,9 @@ def test_every_number_on_the_first_page_is_the_length_of_the_list_it_leads_to(cl
         told = client.get(address.replace("&amp;", "&"))
         assert told.status_code == 200, "the address is the canonical one"
         assert told.context["page"].paginator.count == int(number.replace(",", ""))
+
+
+@pytest.mark.parametrize("queries", [QUESTIONS, PROBLEMS], ids=["questions", "problems"])
+def test_the_questions_asked_of_the_faces_use_every_filter(queries):
+    used = {name for query in queries for name in QueryDict(query)}
+    assert set(AgreementFilterSet.base_filters) - used == set()

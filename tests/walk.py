@@ -1,5 +1,8 @@
 """Every public address, and records that must not be found at any of them."""
 
+import io
+import zipfile
+
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from agreements.history import record_change
@@ -63,3 +66,11 @@ def public_paths(resolver=None, prefix="/"):
         elif not str(entry.pattern).startswith("admin"):
             assert isinstance(entry, URLPattern)
             yield prefix + str(entry.pattern), list(entry.pattern.converters)
+
+
+def unpacked(content):
+    """An answer as text, whatever is packed in it included."""
+    if not content.startswith(b"PK"):
+        return content.decode()
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        return "".join(packed.read(name).decode() for name in packed.namelist())

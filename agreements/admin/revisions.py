@@ -23,7 +23,7 @@ from ..workflow import Refused, begin_working_copy
 
 PAGE_SIZE = 50
 #: Where a record stands, not what it says: restoring leaves it as it is.
-_STANDING = {"slug", "former_slugs", *STAFF[Agreement]} - {"staff_notes"}
+_NOT_RESTORED = {"slug", "former_slugs", *STAFF[Agreement]} - {"staff_notes"}
 
 
 @admin.register(Revision)
@@ -242,7 +242,7 @@ def _told(page: list[Revision], revisions: Any) -> list[dict[str, Any]]:
 
 
 def _content(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name not in _STANDING}
+    return {name: value for name, value in told.items() if name not in _NOT_RESTORED}
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:

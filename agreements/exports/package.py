@@ -305,7 +305,7 @@ WHAT IS IN IT
 
 HOW TO READ IT
 The tables are UTF-8 with a byte order mark; lines end with CR LF; quoting follows RFC 4180.
-An empty cell means "not stated in the sources read". It never means "no".
+An empty cell means "not found here". It never means "no".
 A date is as much of a date as the source states: 2010, 2024-05 or 2026-04-20.
 A list in one cell is joined with "{LIST_SEPARATOR}"; a bar or a backslash in a value has a
 backslash before it.

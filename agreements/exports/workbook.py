@@ -133,7 +133,7 @@ def _write_about(
 
 
 _READING = (
-    "An empty cell means “not stated in the sources read”. It never means “no”.",
+    "An empty cell means “not found here”. It never means “no”.",
     "A date is text, and as much of a date as the source states: 2010, 2024-05 or 2026-04-20.",
     "A list in one cell is joined with “ | ”; a bar or a backslash in a value has a backslash "
     "before it.",

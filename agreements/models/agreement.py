@@ -246,16 +246,6 @@ class Agreement(models.Model):
 
     objects = AgreementQuerySet.as_manager()
 
-    #: What a row of the flat table shows, prefetched.
-    TABLED = (
-        "products",
-        "participations__agency",
-        "provisions__area",
-        "provisions__products",
-        "milestones",
-        "relations__target",
-        "sources",
-    )
     #: What the page of a pair of agencies shows, prefetched.
     PAIRED = (
         "products",

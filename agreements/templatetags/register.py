@@ -16,9 +16,17 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from .. import search
-from ..coverage import PRODUCTS_NOT_STATED, Commitment, Depth, PairRow, Reach, Stage
+from ..coverage import (
+    NOT_COUNTED_YET,
+    PRODUCTS_NOT_STATED,
+    Commitment,
+    Depth,
+    PairRow,
+    Reach,
+    Stage,
+)
 from ..dates import PartialDate
-from ..filters import AgreementFilterSet, Choice
+from ..filters import Choice, Question
 from ..lineage import Drawing, drawing
 from ..models import (
     Agreement,
@@ -232,6 +240,12 @@ def badge(reach: Reach | str | None) -> SafeString:
     return _badge(reach)
 
 
+@register.simple_tag
+def not_counted_yet() -> str:
+    """What keeps "not found here" from meaning "no"; a sentence of its own."""
+    return NOT_COUNTED_YET
+
+
 @lru_cache(maxsize=2048)
 def _strip(badges: tuple[Reach | str | None, ...]) -> SafeString:
     stages = zip(Stage, badges, strict=True)
@@ -321,13 +335,13 @@ def marked(agreement: Agreement, name: str) -> list[tuple[str, bool]]:
 
 
 @register.filter
-def choices(question: AgreementFilterSet, name: str) -> list[Choice]:
+def choices(question: Question, name: str) -> list[Choice]:
     """The values of one facet of the question."""
     return question.choices(name)
 
 
 @register.filter
-def hidden(question: AgreementFilterSet, name: str) -> int:
+def hidden(question: Question, name: str) -> int:
     """How many values of a facet are not shown."""
     return question.hidden(name)
 

@@ -42,12 +42,6 @@ def _at(request: HttpRequest, name: str, *pairs: tuple[str, str]) -> str:
     return site_url(request) + reverse(name) + (f"?{query}" if query else "")
 
 
-def _title(question: AgreementFilterSet) -> str:
-    """The question written back, with the day if it is not today's."""
-    words = question.sentence
-    return f"{words}, as of {question.past_day:%Y-%m-%d}" if question.past_day else words
-
-
 @face
 def agreement_json(request: HttpRequest) -> HttpResponse:
     """The same agreements in the same order as the list, as whole records, a page at a time."""
@@ -150,7 +144,7 @@ def agreement_atom(request: HttpRequest) -> HttpResponse:
         question.qs,
         question.day,
         base_url=site_url(request),
-        title=_title(question),
+        title=question.sentence,
         page_url=_at(request, "agreement-list", *question.pairs),
         feed_url=_at(request, "agreement-atom", *question.pairs),
     )
@@ -162,7 +156,7 @@ def agreement_ics(request: HttpRequest) -> HttpResponse:
     """When the agreements of the list fall due, as a calendar."""
     question = question_asked(request)
     content = agreements_ics(
-        question.qs, question.day, base_url=site_url(request), title=_title(question)
+        question.qs, question.day, base_url=site_url(request), title=question.sentence
     )
     return file(content, "text/calendar; charset=utf-8", "agreements.ics")
 

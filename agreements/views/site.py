@@ -1,5 +1,11 @@
 """The pages about the register as a whole, and the pages for an address that has no answer."""
 
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlencode
+
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,26 +15,85 @@ from django.views.decorators.http import require_safe
 
 from .. import dictionary as dictionary_of_data
 from .. import facets, releases
+from ..coverage import Commitment, Depth, Stage
 from ..exports import TABLES
 from ..models import Agreement
-from ..status import Status
+from ..status import STANDING, Status
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
 from .faces import RECORDS_A_PAGE
 from .parts import Refusal, ruled, vocabulary
+
+#: What the sources say is so or is agreed. What is only intended is never added to it.
+_FIRM = (Commitment.IN_OPERATION, Commitment.AGREED)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of agreements, and the query string of the list of exactly these."""
+
+    count: int
+    query: str
+
+
+class Cell(NamedTuple):
+    """What stands at one stage: at one depth, or at any where ``depth`` is None. An agreement that
+    agrees on one point and intends another there is in both figures."""
+
+    depth: Depth | None
+    stands: Figure
+    intended: Figure
+
+
+def _figure(count: int, asked: dict[str, Sequence[str]]) -> Figure:
+    """The figure whose list is narrowed by these filters and to what stands."""
+    pairs = [(name, value) for name, values in asked.items() for value in values]
+    pairs += [("status", status.value) for status in STANDING]
+    return Figure(count, urlencode(sorted(pairs)))
+
+
+def _stages(register: facets.Facets, day: datetime.date) -> list[tuple[Stage, list[Cell]]]:
+    """Each stage with what stands there on ``day``: at any depth, and at each."""
+
+    def figure(stage: Stage, depth: Depth | None, commitments: Sequence[Commitment]) -> Figure:
+        reached: dict[str, Sequence[str]] = {
+            "stage": [stage.value],
+            "depth": [depth.value] if depth else [],
+            "commitment": [commitment.value for commitment in commitments],
+        }
+        asked = {name: values for name, values in reached.items() if values}
+        return _figure(register.counted(STANDING, day, asked), asked)
+
+    return [
+        (
+            stage,
+            [
+                Cell(
+                    depth,
+                    figure(stage, depth, _FIRM),
+                    figure(stage, depth, [Commitment.INTENDED]),
+                )
+                for depth in (None, *Depth)
+            ],
+        )
+        for stage in Stage
+    ]
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What the register holds, at a glance."""
-    register = facets.current()
+    register, day = facets.current(), timezone.localdate()
     latest = Agreement.objects.register().newest_first().with_listed()[:5]
     context = {
         "total": len(register.ids),
         "agencies": len(register.agencies),
         "jurisdictions": len(register.choices["country"]),
-        "stages": register.counted_by_stage(),
-        "without_stage": (register.everything & ~register.provided.staged).bit_count(),
-        "latest": ruled(latest, timezone.localdate()),
+        "stages": _stages(register, day),
+        "standing": _figure(register.counted(STANDING, day, {}), {}),
+        "without_stage": _figure(
+            register.counted_without_stage(STANDING, day), {"stage_stated": ["no"]}
+        ),
+        "latest": ruled(latest, day),
     } | vocabulary()
     return render(request, "agreements/home.html", context)
 
