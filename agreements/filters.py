@@ -253,9 +253,10 @@ class AgreementFilterSet(django_filters.FilterSet):
             found["expand"] = [f"Choose one of: {', '.join(self.OPEN_FACETS)}."]
         if len(set(self.query.getlist("between"))) > MAX_SIDES:
             found["between"] = [f"Give at most {MAX_SIDES} sides."]
-        if not self.is_valid():
-            found |= {name: list(errors) for name, errors in self.form.errors.items()}
-        return found
+        # So that the form, too, says so where the field stands.
+        for name in found.keys() & self.form.fields.keys():
+            self.form.add_error(name, found[name])
+        return found | {name: list(errors) for name, errors in self.form.errors.items()}
 
     @property
     def expanded(self) -> str:
