@@ -159,9 +159,15 @@ class Question(django_filters.FilterSet):
                 found[name] = ["Give it once."]
         if self.expanded and self.expanded not in self.OPEN_FACETS:
             found["expand"] = [f"Choose one of: {', '.join(self.OPEN_FACETS)}."]
-        if not self.is_valid():
-            found |= {name: list(errors) for name, errors in self.form.errors.items()}
-        return found
+        found |= self.further_problems()
+        # So that the form, too, says so where the field stands.
+        for name in found.keys() & self.form.fields.keys():
+            self.form.add_error(name, found[name])
+        return found | {name: list(errors) for name, errors in self.form.errors.items()}
+
+    def further_problems(self) -> dict[str, list[str]]:
+        """What is wrong that neither a name nor a field by itself can tell, by parameter."""
+        return {}
 
     @property
     def expanded(self) -> str:
@@ -347,13 +353,11 @@ class AgreementFilterSet(Question):
 
     NOT_NARROWING = ("sort",)
 
-    @cached_property
-    def problems(self) -> dict[str, list[str]]:
-        """What is wrong with the question; every side costs every other."""
-        found = super().problems
+    def further_problems(self) -> dict[str, list[str]]:
+        """Too many sides: each costs every other."""
         if len(set(self.query.getlist("between"))) > MAX_SIDES:
-            found.setdefault("between", [f"Give at most {MAX_SIDES} sides."])
-        return found
+            return {"between": [f"Give at most {MAX_SIDES} sides."]}
+        return {}
 
     @property
     def in_order_of_change(self) -> bool:
@@ -514,13 +518,11 @@ class CoverageFilterSet(Question):
     #: Whose table it is; that stands in its heading.
     NOT_NARROWING = ("agency", "country", "by")
 
-    @cached_property
-    def problems(self) -> dict[str, list[str]]:
-        """What is wrong with the question; a table has one subject."""
-        found = super().problems
-        if not found and self.form.cleaned_data["agency"] and self.form.cleaned_data["country"]:
-            found["country"] = ["Choose an agency or a country, not both."]
-        return found
+    def further_problems(self) -> dict[str, list[str]]:
+        """Two subjects: a table has one."""
+        if self.query.get("agency") and self.query.get("country"):
+            return {"country": ["Choose an agency or a country, not both."]}
+        return {}
 
     @property
     def subject(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
 from django.db import connections
+from django.template.defaultfilters import pluralize
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class Teller:
                 raise Stopped
             if number == most or time.monotonic() - said >= BETWEEN_COUNTS:
                 said = time.monotonic()
-                self.line(f"{verb} {number:,} of {most:,} agreements.")
+                self.line(f"{verb} {number:,} of {most:,} agreement{pluralize(most)}.")
 
         return count
 

@@ -249,7 +249,7 @@ def move_page(
             "missing": refusal.missing if isinstance(refusal, Incomplete) else [],
         }
         return render(request, f"{_TEMPLATES}/move_refused.html", context, status=status)
-    context["form"] = form
+    context |= {"form": form, "missing": [], "changed_meanwhile": []}
     if move in (Move.SUBMIT, Move.PUBLISH, Move.PUBLISH_AGAIN):
         context["missing"] = workflow.missing(agreement)
     if move == Move.PUBLISH and agreement.revises_id:

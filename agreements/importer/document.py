@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from django.db import models
 from django.db.models import Model
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -531,8 +532,8 @@ class _Taker:
         place = f"{self.file}, line {line}"
         if len(cells) != len(self.columns):
             self.faults.append(
-                f"{place}: has {len(cells)} cells instead of {len(self.columns)}; the file may be "
-                "cut short here."
+                f"{place}: has {len(cells)} cell{pluralize(cells)} instead of "
+                f"{len(self.columns)}; the file may be cut short here."
             )
             return
         found = len(self.faults)

@@ -383,6 +383,23 @@ class Agreement(models.Model):
         return self.state == PublicationState.PUBLISHED
 
     @property
+    def title_language(self) -> str:
+        """The code of the language that ``title`` is in where that is the original's, else empty:
+        English. It is where the title and the original title both begin with the whole title, or
+        with what the instrument calls itself."""
+        openings = filter(None, (self.title, self.instrument_title))
+        shared = (
+            self.title.startswith(each) and self.original_title.startswith(each)
+            for each in openings
+        )
+        return self.original_language if any(shared) else ""
+
+    @property
+    def name_language(self) -> str:
+        """The same of the words that the record goes by: a short title is the register's own."""
+        return "" if self.short_title else self.title_language
+
+    @property
     def signed_in(self) -> str:
         """Where it was signed, as far as stated."""
         places = [self.signed_venue, self.signed_city, self.signed_country.name]

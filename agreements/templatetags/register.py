@@ -13,6 +13,7 @@ from django import template
 from django.forms import BaseForm, BoundField
 from django.template.base import Parser, Token
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from .. import search
@@ -30,6 +31,7 @@ from ..filters import Choice, Question
 from ..lineage import Drawing, drawing
 from ..models import (
     Agreement,
+    DetailLevel,
     Evidence,
     EvidenceTopic,
     Milestone,
@@ -39,6 +41,7 @@ from ..models import (
     Relation,
     RelationKind,
     Source,
+    SourceKind,
 )
 from ..status import MARKS, counts_from
 
@@ -332,6 +335,23 @@ def marked(agreement: Agreement, name: str) -> list[tuple[str, bool]]:
     """A title of an agreement in pieces: each with whether the search, if any, found it."""
     text = str(agreement) if name == "shortest" else getattr(agreement, name)
     return search.marked(text, getattr(agreement, "terms", frozenset()))
+
+
+@register.filter
+def mentioned_only(agreement: Agreement) -> bool:
+    """Whether this is a list entry without a list: only the press or others mention it."""
+    kinds = {source.kind for source in agreement.sources.all()}
+    listed = kinds - {SourceKind.PRESS, SourceKind.OTHER}
+    return bool(agreement.detail_level == DetailLevel.LIST_ENTRY and kinds and not listed)
+
+
+@register.filter
+def in_language(agreement: Agreement, name: str) -> str:
+    """A title of an agreement, or the "shortest" it has, marked where it is not English."""
+    short = name == "shortest"
+    text = str(agreement) if short else agreement.title
+    language = agreement.name_language if short else agreement.title_language
+    return format_html('<bdi lang="{}">{}</bdi>', language, text) if language else text
 
 
 @register.filter

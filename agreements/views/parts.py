@@ -13,6 +13,7 @@ from django.core.paginator import EmptyPage, Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import condition
@@ -175,7 +176,8 @@ def page_asked(request: HttpRequest, rows: Any, size: int) -> Page:
         # More digits than any list has pages; int() itself would refuse thousands of them.
         return paginator.page(int(text[:9]) or 10**9)
     except EmptyPage as error:
-        problem = f"The list has {paginator.num_pages} pages."
+        pages = paginator.num_pages
+        problem = f"The list has {pages} page{pluralize(pages)}."
         raise Refusal({"page": [problem]}, status=404) from error
 
 

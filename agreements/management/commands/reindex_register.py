@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.template.defaultfilters import pluralize
 
 from agreements.history import reindex_all
 from agreements.models import Agreement
@@ -15,4 +16,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         indexed = reindex_all(Agreement.objects.all())
-        self.stdout.write(f"{indexed} agreements indexed.")
+        self.stdout.write(f"{indexed} agreement{pluralize(indexed)} indexed.")
