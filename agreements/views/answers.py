@@ -20,16 +20,10 @@ View = Callable[..., Any]
 
 
 def opened(response: Any) -> Any:
-    """The response with the headers of every face: any site's scripts may read it, whoever keeps
-    it asks again before using it unless the answer says otherwise, and the description of all
-    faces is linked."""
+    """The response with the headers of every face: any site's scripts may read it, and the
+    description of all faces is linked."""
     response["Access-Control-Allow-Origin"] = "*"
     response["Access-Control-Expose-Headers"] = _EXPOSED
-    if response.status_code == 503:
-        # Of this moment, not of the edition: kept under its tag, it would be answered 304 later.
-        del response["ETag"]
-        response["Cache-Control"] = "no-store"
-    response.setdefault("Cache-Control", "public, no-cache")
     response["Link"] = (
         f'<{reverse("openapi")}>; rel="service-desc"; type="application/json", '
         f'<{reverse("data")}>; rel="service-doc"; type="text/html"'
