@@ -208,12 +208,14 @@ def elsewhere(
     """The answer for an address at which no public record stands.
 
     A record that was withdrawn says so, by ``withdrawn``: 200 if another now holds its content,
-    else 410. A former address leads to the present one. All else, drafts too, raises Http404.
+    else 410. A former address leads to the present one, also of what was withdrawn since. All
+    else, drafts too, raises Http404.
     """
     gone = Agreement.objects.withdrawn().filter(slug=slug).select_related("merged_into").first()
     if gone:
         return withdrawn(request, gone, 200 if gone.withdrawal_kind == "merged" else 410)
-    moved = get_object_or_404(Agreement.objects.register(), former_slugs__slug=slug)
+    answering = Agreement.objects.register().or_withdrawn()
+    moved = get_object_or_404(answering, former_slugs__slug=slug)
     match: Any = request.resolver_match
     query = request.META.get("QUERY_STRING", "")
     address = reverse(match.view_name, args=[moved.slug])
