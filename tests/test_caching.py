@@ -1,15 +1,20 @@
 """What a browser or a cache may keep of a public answer, and when it must ask again."""
 
+import json
+import os
 import re
 
 import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from agreements.exports import register_document
 from agreements.history import record_change
-from agreements.models import Agreement
+from agreements.models import Agency, Agreement, CooperationArea, Edition, ProductCategory
 from agreements.urls import urlpatterns
+from agreements.views import parts
 from agreements.views.answers import FOR_PROGRAMS
+from agreements.workflow import begin_working_copy
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +124,141 @@ def test_whoever_saw_a_withdrawal_asks_again_and_sees_the_record(client):
     record_change([made.pk], reason="published again", name="test")
     asked = client.get("/agreements/made-up-a/", headers={"If-None-Match": gone["ETag"]})
     assert asked.status_code == 200
+
+
+# --- What begins a new edition ------------------------------------------------------------------
+
+
+def tags(client):
+    """The entity tag of every public answer that has one."""
+    agencies = {"key": "made-up-a", "other": "made-up-b", "name": "x"}
+    addresses = reversed_routes(slug="made-up", **agencies)
+    # Whoever has any page is told the tag of the present one, and the page is not made.
+    asked = {a: client.get(a, headers={"If-None-Match": "*"}) for a in addresses}
+    return {a: answer["ETag"] for a, answer in asked.items() if answer.status_code == 304}
+
+
+@pytest.fixture
+def two_agencies(empty_register):
+    return make.agency(key="made-up-a"), make.agency(key="made-up-b")
+
+
+@pytest.fixture
+def published(two_agencies):
+    made = make.agreement(slug="made-up", participants=two_agencies)
+    make.source(made)
+    record_change([made.pk], reason="made", name="test")
+    return made
+
+
+@pytest.fixture
+def draft(two_agencies):
+    made = make.agreement(slug="made-up-draft", state="draft", participants=two_agencies)
+    record_change([made.pk], reason="made", name="test")
+    return made
+
+
+def edited(agreement, **fields):
+    Agreement.objects.filter(pk=agreement.pk).update(**fields)
+    record_change([agreement.pk], reason="edited", name="test")
+
+
+def saved(model, **fields):
+    """The desk's form of this row, saved with these fields."""
+
+    def by(admin_client, row):
+        address = f"/admin/agreements/{model}/{row.pk}/change/"
+        shown = admin_client.get(address).context["adminform"].form
+        data = {name: shown[name].value() for name in shown.fields}
+        data = {name: value for name, value in data.items() if value not in (None, False)}
+        data |= {"names-TOTAL_FORMS": 0, "names-INITIAL_FORMS": 0}
+        data["lock_version"] = make.version(row)
+        response = admin_client.post(address, data | fields)
+        assert response.status_code == 302, response.context["errors"]
+
+    return by
+
+
+def test_what_changes_nothing_public_changes_no_entity_tag(
+    client, admin_client, admin_user, published, draft
+):
+    hidden = make.agency(key="made-up-hidden")
+    of_all, before = {Edition.of_all()}, tags(client)
+    assert len(before) > 25
+
+    def stands(*, of_drafts=True):
+        assert tags(client) == before
+        if of_drafts:
+            assert Edition.of_all() not in of_all
+        of_all.add(Edition.of_all())
+
+    edited(draft, title="Made-up title", staff_notes="x")
+    stands()
+    edited(draft, state="in_review")
+    stands()
+    copy = begin_working_copy(
+        published.pk, Agreement.objects.get(pk=published.pk).lock_version, admin_user
+    )
+    stands()
+    edited(copy, title="Made-up title of a working copy")
+    stands()
+    saved("agency", name="Made-up name")(admin_client, hidden)
+    stands()
+    record_change([published.pk], reason="nothing of its own", name="test")
+    saved("agency")(admin_client, Agency.objects.get(key="made-up-a"))
+    saved("cooperationarea")(admin_client, CooperationArea.objects.first())
+    stands(of_drafts=False)
+
+
+def test_what_the_public_can_see_changes_every_entity_tag(
+    client, admin_client, published, draft, two_agencies
+):
+    withdrawal = {"withdrawal_kind": "by_parties", "withdrawal_reason": "Made up."}
+    parent = make.agency()
+    area, product = CooperationArea.objects.first(), ProductCategory.objects.first()
+    for change in (
+        lambda: edited(draft, state="published"),
+        lambda: edited(published, summary="Made-up summary."),
+        lambda: edited(published, slug="made-up-moved"),
+        lambda: edited(published, slug="made-up"),
+        lambda: edited(draft, state="withdrawn", **withdrawal),
+        lambda: edited(draft, withdrawal_reason="Told otherwise."),
+        lambda: edited(draft, state="published"),
+        lambda: saved("agency", name="Made-up name", parent=parent.pk)(
+            admin_client, two_agencies[0]
+        ),
+        # No agreement names it, but the page of what belongs to it does.
+        lambda: saved("agency", name="Made-up parent")(admin_client, parent),
+        lambda: saved("cooperationarea", name="Made-up area")(admin_client, area),
+        lambda: saved("productcategory", name="Made-up product")(admin_client, product),
+    ):
+        before = tags(client)
+        change()
+        after = tags(client)
+        assert not [address for address in before if before[address] == after.get(address)]
+
+
+def test_an_import_that_brings_nothing_but_a_new_term_changes_every_entity_tag(client, published):
+    document = json.loads("".join(register_document(Agreement.objects.register())))
+    document["products"].append(document["products"][0] | {"code": "made-up", "name": "Made up"})
+    before = tags(client)
+    make.import_register(document, reason="made", name="test")
+    after = tags(client)
+    assert not [address for address in before if before[address] == after[address]]
+
+
+def test_the_entity_tags_of_two_machines_with_the_same_code_agree(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        (folder / "pages").mkdir(parents=True)
+        (folder / "pages/a.html").write_text("a")
+        (folder / "b.py").write_text("b")
+    (other / "__pycache__").mkdir()
+    (other / "__pycache__/b.cpython-311.pyc").write_text("made by this machine")
+    os.utime(other / "b.py", (0, 0))
+    assert parts._digest([one]) == parts._digest([other])
+    (other / "pages/a.html").write_text("c")
+    assert parts._digest([one]) != parts._digest([other])
+    (other / "pages/a.html").write_text("a")
+    (other / "b.py").rename(other / "c.py")
+    assert parts._digest([one]) != parts._digest([other])
