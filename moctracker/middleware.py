@@ -1,10 +1,12 @@
 """What holds for every request of the public site or of the desk, whichever view answers it."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote_plus
 
-from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.http import escape_leading_slashes
 
 View = Callable[[HttpRequest], HttpResponseBase]
@@ -70,3 +72,51 @@ class TrackingParameters:
 def _tracks(pair: str) -> bool:
     name = unquote_plus(pair.partition("=")[0]).lower()
     return name.startswith("utm_") or name in TRACKING
+
+
+#: A form of the desk, with the files that belong to a record.
+MOST_BYTES = 5 * 2**20
+
+
+class BodyLimit:
+    """Refuses a request body that is too large (413) or of unknown length (411), unread.
+
+    A view takes ``MOST_BYTES``, or as many as its attribute ``most_bytes`` says; more than
+    ``MOST_BYTES`` only from who is signed in. A view that is exempt from the check against forged
+    requests is read-only and refuses every body itself. It stands before that check, which reads
+    the body.
+    """
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        if getattr(view, "csrf_exempt", False):
+            return None
+        if "Transfer-Encoding" in request.headers:
+            return _refused(request, "What is sent must say how long it is.", 411)
+        limit, length = getattr(view, "most_bytes", MOST_BYTES), _length(request)
+        # Who it is, is asked only where it matters: that reads the session.
+        if length > MOST_BYTES and not request.user.is_authenticated:
+            limit = min(limit, MOST_BYTES)
+        if length > limit:
+            told = f"This is more than the {limit // 2**20} MB that can be sent here at once."
+            return _refused(request, f"{told} Nothing was saved.", 413)
+        return None
+
+
+def _length(request: HttpRequest) -> int:
+    """As many bytes as Django would read."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
+def _refused(request: HttpRequest, message: str, status: int) -> HttpResponse:
+    return render(request, "problem.html", {"message": message}, status=status)

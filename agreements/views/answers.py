@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
-from django.views.decorators.csrf import csrf_exempt
 
 from .parts import Refusal
 
@@ -34,8 +33,6 @@ def opened(response: Any) -> Any:
 def face(view: View) -> View:
     """A read-only face that any site's scripts may read, and whose refusals are as plain."""
 
-    # Nothing is ever written here: a forged POST gets the 405 that an honest one gets.
-    @csrf_exempt
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.method == "OPTIONS":
