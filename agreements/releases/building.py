@@ -56,7 +56,7 @@ def _built(
         opened.flush()
         os.fsync(opened.fileno())
     if Edition.current() != edition:
-        # Somebody saved meanwhile: the package may hold half of a change.
+        # Something public changed meanwhile: the package may hold half of it.
         raise RegisterChanged
     changed = changes(last.path, file) if last else {}
     if last and not changed:
