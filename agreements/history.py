@@ -95,7 +95,6 @@ def record_written(
     moved: bool = False,
 ) -> int:
     """``record_change`` for a caller who knows how a few hundred records stand now."""
-    _index(written)
     known = [each.history[0] for each in written if not each.new]
     # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
     newest = {
@@ -105,7 +104,7 @@ def record_written(
         .values_list("agreement", "of_working_copy", "snapshot")
     }
     made_by_name = user.get_username() if user else name
-    changed, revisions, told = [], [], []
+    changed, revisions, told, public = [], [], [], False
     for each in written:
         record, of_working_copy = each.history
         text = as_snapshot(each.record)
@@ -113,8 +112,11 @@ def record_written(
         if before == text:
             continue
         changed.append(each)
-        if not of_working_copy and not each.dated:
-            told.append((_told(json.loads(before or "{}")), _told(each.record)))
+        if not of_working_copy:
+            earlier = json.loads(before or "{}")
+            public |= not _SEEN.isdisjoint((earlier.get("state"), each.record["state"]))
+            if not each.dated:
+                told.append((_told(earlier), _told(each.record)))
         revisions.append(
             Revision(
                 agreement_id=record,
@@ -125,6 +127,11 @@ def record_written(
                 snapshot=text,
             )
         )
+    if changed:
+        # Before the time is taken: the row is locked until the change is committed, so what is
+        # committed later bears a later time.
+        Edition.renew(public=public)
+    _index(written)
     Revision.objects.bulk_create(revisions)
     marks: dict[str, Any] = {"lock_version": F("lock_version") + 1}
     if not moved:
@@ -136,6 +143,9 @@ def record_written(
     _tell_again(told, moment)
     return len(revisions)
 
+
+#: The states in which the public sees a record, or its tombstone.
+_SEEN = {PublicationState.PUBLISHED, PublicationState.WITHDRAWN}
 
 #: What the records related to one tell of it: its slug, None while it is not public, and kind,
 #: target and note of each of its relations.
@@ -216,16 +226,20 @@ def record_decision(agreement: Agreement, *, reason: str, user: Any) -> None:
 
 
 def reindex_agencies(agency_ids: Iterable[int]) -> None:
-    """Renew the search terms of every agreement in which these agencies appear."""
-    agencies = Agency.objects.filter(pk__in=list(agency_ids))
+    """Renew the search terms of every agreement in which these agencies appear, and begin a new
+    edition of the register if it shows one of them."""
+    ids = list(agency_ids)
+    Edition.renew(public=Agency.objects.register().filter(pk__in=ids).exists())
+    agencies = Agency.objects.filter(pk__in=ids)
     touched = Agreement.objects.filter(participations__agency__in=agencies) | (
         Agreement.objects.filter(signatories__agency__in=agencies)
     )
-    reindex_all(touched.distinct())
+    _reindex(touched.distinct())
 
 
 def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
-    """Renew the search terms of every agreement that uses these words of the vocabularies.
+    """Renew the search terms of every agreement that uses these words of the vocabularies, and
+    begin a new edition of the register, which has them whole.
 
     A renamed term changes no record, which has its code. An area that moves to another stage
     changes the coverage of all that have it: they are dated anew.
@@ -235,7 +249,8 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
     touched = Agreement.objects.filter(provisions__area__in=areas) | (
         Agreement.objects.filter(products__in=products)
     )
-    reindex_all(touched.distinct())
+    Edition.renew()
+    _reindex(touched.distinct())
     restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
     if restaged:
         Agreement.objects.having_areas(restaged).update(updated_at=timezone.now())
@@ -245,6 +260,10 @@ def reindex_all(agreements: QuerySet[Agreement]) -> int:
     """Renew the search terms of all these agreements, and begin a new edition of the register also
     where there is none: what they were asked for by has changed. Returns how many they are."""
     Edition.renew()
+    return _reindex(agreements)
+
+
+def _reindex(agreements: QuerySet[Agreement]) -> int:
     ids = list(agreements.order_by("pk").values_list("pk", flat=True))
     # No more at once: SQLite refuses to be asked for the other ends of a thousand relations.
     for few in batched(ids, _SEVERAL):
@@ -255,12 +274,12 @@ def reindex_all(agreements: QuerySet[Agreement]) -> int:
 
 def reindex(agreements: list[Agreement]) -> None:
     """Write the search terms of these agreements, which come ``with_related()``, and begin a new
-    edition of the register."""
+    edition of the register if it has one of them."""
+    Edition.renew(public=any(agreement.public for agreement in agreements))
     _index([_stored(each) for each in agreements])
 
 
 def _index(written: Sequence[Written]) -> None:
-    Edition.renew()
     words = _Words(written)
     SearchDocument.objects.bulk_create(
         [words.document(each) for each in written],

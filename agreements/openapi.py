@@ -432,6 +432,7 @@ def _schemas() -> dict[str, Any]:
     withdrawn = {
         "slug": _CODE,
         "url": _ADDRESS,
+        "former_slugs": _list(_reference("FormerSlug")),
         "withdrawn": _object(
             {
                 "on": _described("The day it was withdrawn.", _or_null(_DAY)),

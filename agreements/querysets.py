@@ -517,14 +517,9 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """By the time of the last change, as whoever keeps a copy reads them."""
         return self.order_by("updated_at", in_code_order(self, "slug"))
 
-    def or_withdrawn(self, since: datetime.datetime) -> "AgreementQuerySet":
-        """These agreements and every withdrawn record, as far as they changed at or after
-        ``since``."""
-        # One condition on the rows, not a choice of ids: the index of the order of change says
-        # where to begin, and reading ends with the page.
-        return (self.order_by() | self.model._default_manager.withdrawn()).filter(
-            updated_at__gte=since
-        )
+    def or_withdrawn(self) -> "AgreementQuerySet":
+        """These agreements and every withdrawn record."""
+        return self.order_by() | self.model._default_manager.withdrawn()
 
     def changed_after(self, moment: datetime.datetime, slug: str) -> "AgreementQuerySet":
         """Those that ``earliest_changed_first`` puts after the ``slug`` changed at ``moment``."""

@@ -68,14 +68,18 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Outermost: what the others refuse says how it may be kept, too.
+    "moctracker.middleware.CacheControl",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Public pages hold no secret that their compressed size could betray; for the staff desk
     # Django adds random bytes.
     "moctracker.compression.GZip",
     "csp.middleware.CSPMiddleware",
+    "moctracker.middleware.TrackingParameters",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "moctracker.middleware.BodyLimit",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -18,6 +18,7 @@ from django.utils import timezone
 from agreements.admin import imports
 from agreements.admin.background import Outcome, Teller, in_background
 from agreements.exports import TABLES, package, table_csv
+from agreements.history import record_change
 from agreements.importer import FORMAT
 from agreements.importer.writing import write
 from agreements.management.commands.import_register import SHIPPED
@@ -426,7 +427,7 @@ def test_a_page_closed_in_the_middle_of_an_import_leaves_nothing_half_written(
     django_user_model, monkeypatch
 ):
     person = django_user_model.objects.create_superuser("made-up-admin", password="x")
-    pending = PendingImport(uploaded_by=person, name="made-up.json", edition=Edition.current())
+    pending = PendingImport(uploaded_by=person, name="made-up.json", edition=Edition.of_all())
     pending.file.save("made-up", ContentFile(one_changed_one_added_one_left()))
     before = standing()
     request = RequestFactory().post("/")
@@ -451,3 +452,18 @@ def test_a_page_closed_in_the_middle_of_an_import_leaves_nothing_half_written(
     pending = PendingImport.objects.get()
     assert "Imported" in "".join(imports._applied(request, pending, "made up"))
     assert Agreement.objects.filter(slug="made-up-import").exists()
+
+
+@pytest.mark.usefixtures("at_once", "publisher")
+def test_a_draft_that_was_changed_after_the_preview_is_not_written_over(client):
+    """Drafts begin no new edition of the register, and yet what was shown no longer holds."""
+    content = document(shipped("jsepa-2002", summary="From the file."))
+    draft = Agreement.objects.filter(slug="jsepa-2002")
+    draft.update(state="draft")
+    address = uploaded(client, content)
+    shown(client.get(address))
+    draft.update(summary="Typed meanwhile.")
+    record_change([draft.get().pk], reason="typed", name="a colleague")
+    page = shown(client.post(address + "apply/", {"reason": "x"}))
+    assert "The register has changed since you were shown what would happen." in page
+    assert draft.get().summary == "Typed meanwhile."

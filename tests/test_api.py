@@ -331,6 +331,7 @@ def test_a_withdrawn_record_leaves_its_tombstone_whatever_else_is_asked(client):
             {
                 "slug": "made-up-gone",
                 "url": "http://testserver/agreements/made-up-gone/",
+                "former_slugs": [],
                 "withdrawn": {
                     "on": "2026-06-07",
                     "kind": "merged",

@@ -4,12 +4,14 @@ import json
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 
 from agreements.exports import register_document
 from agreements.history import record_change
 from agreements.importer import ImportRefused, parse
 from agreements.models import Agreement, FormerSlug, Relation
 from agreements.querysets import PublicationState
+from agreements.urls import urlpatterns
 from tests import make
 from tests.walk import CANARY, hidden_record
 
@@ -146,7 +148,9 @@ def test_a_withdrawn_record_tells_when_and_why_and_nothing_else(client, kind, st
     into = Agreement.objects.get(slug="jsepa-2002") if kind == "merged" else None
     made, _ = withdrawn(kind, merged_into=into, withdrawn_on="2026-06-07")
     response = client.get(made.get_absolute_url())
-    content = response.content.decode()
+    former = f"/agreements/former-{made.slug}/"
+    assert former in response.content.decode()
+    content = response.content.decode().replace(former, "")
     assert response.status_code == status
     assert "Typed twice &lt;b&gt;by us&lt;/b&gt;." in content
     assert "7 June 2026" in content
@@ -163,6 +167,7 @@ def test_a_withdrawn_record_tells_when_and_why_and_nothing_else(client, kind, st
     assert {name: value for name, value in told.json().items() if name not in problem} == {
         "slug": made.slug,
         "url": f"http://testserver{made.get_absolute_url()}",
+        "former_slugs": [{"slug": f"former-{made.slug}"}],
         "withdrawn": {
             "on": "2026-06-07",
             "kind": kind,
@@ -207,3 +212,73 @@ def test_relations_to_a_withdrawn_record_are_told_no_more(client):
     made, _ = withdrawn()
     assert Relation.objects.filter(target=made).exists()
     assert made.slug not in client.get("/agreements/jsepa-2002/").content.decode()
+
+
+# --- Moved, then withdrawn ----------------------------------------------------------------------
+
+GONE = [
+    reverse(route.name, args=["made-up-a"])
+    for route in urlpatterns
+    if list(route.pattern.converters) == ["slug"]
+]
+
+
+def published():
+    made = make.agreement(slug="made-up-a")
+    record_change([made.pk], reason="made", name="test")
+    return made
+
+
+def moved_and_withdrawn(made, kind="published_in_error", into=None):
+    for slug in ("made-up-b", "made-up-c"):
+        renamed(made, slug)
+    made.withdrawal_kind, made.withdrawal_reason, made.merged_into = kind, "Made up.", into
+    made.state = PublicationState.WITHDRAWN
+    made.save()
+    record_change([made.pk], reason="withdrawn", name="test")
+
+
+@pytest.mark.parametrize("address", GONE)
+@pytest.mark.parametrize("kind", ["published_in_error", "merged"])
+def test_the_former_address_of_what_was_withdrawn_leads_to_its_tombstone(client, address, kind):
+    into = make.agreement() if kind == "merged" else None
+    moved_and_withdrawn(published(), kind, into)
+    for former in (address, address.replace("made-up-a", "made-up-b")):
+        response = client.get(former)
+        present = address.replace("made-up-a", "made-up-c")
+        assert (response.status_code, response["Location"]) == (301, present)
+    told = client.get(present)
+    # What is gone is cited no more, wherever its content stands now.
+    cites = address.endswith((".bib", ".csl.json"))
+    assert told.status_code == (200 if into and not cites else 410)
+    assert "Made up." in told.content.decode()
+
+
+def test_a_tombstone_names_the_former_addresses(client):
+    moved_and_withdrawn(published())
+    told = client.get("/agreements/made-up-c.json").json()
+    assert told["former_slugs"] == [{"slug": "made-up-a"}, {"slug": "made-up-b"}]
+    page = client.get("/agreements/made-up-c/").content.decode()
+    assert "/agreements/made-up-a/" in page
+    assert "/agreements/made-up-b/" in page
+
+
+def test_what_moved_and_was_withdrawn_between_two_visits_leaves_a_mirror(client):
+    made, copy = published(), {}
+
+    def visit(address):
+        """The recipe of docs/data.md."""
+        while address:
+            page = client.get(address).json()
+            for told in page["agreements"] + page["withdrawn"]:
+                for gone in [told["slug"], *(former["slug"] for former in told["former_slugs"])]:
+                    copy.pop(gone, None)
+            copy.update({record["slug"]: record for record in page["agreements"]})
+            address, resume = page["next"], page["resume"]
+        return resume
+
+    resume = visit("/agreements.json?updated_since=2000-01-01")
+    assert "made-up-a" in copy
+    moved_and_withdrawn(made)
+    visit(resume)
+    assert not {"made-up-a", "made-up-b", "made-up-c"} & copy.keys()

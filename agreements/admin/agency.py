@@ -48,7 +48,8 @@ class AgencyAdmin(LoggedAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """A renamed agency is found by its new name in all its agreements."""
         super().save_related(request, form, formsets, change)
-        reindex_agencies([form.instance.pk])
+        if self.really_changed(form):
+            reindex_agencies([form.instance.pk])
 
     @admin.display(description="agreements", ordering="agreement_count")
     def agreements(self, agency: Any) -> int:

@@ -111,6 +111,10 @@ def upload(request: HttpRequest) -> HttpResponse:
     return redirect("admin:agreements_import_preview", pending.pk)
 
 
+# For BodyLimit, with what a form wraps around the file: what is a little too large, the form tells.
+upload.most_bytes = MOST_BYTES + 2**20  # type: ignore[attr-defined]
+
+
 @require_safe
 def preview(request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
     """Show what the file would change; write nothing."""

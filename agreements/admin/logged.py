@@ -39,6 +39,10 @@ class LoggedAdmin(CarefulAdmin):
         form.stored = record(stored) if stored else {}
         return super().save_form(request, form, change)
 
+    def really_changed(self, form: Any) -> bool:
+        """Whether the form that has just been saved left something else than was stored."""
+        return record(self.model._default_manager.get(pk=form.instance.pk)) != form.stored
+
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:

@@ -25,7 +25,8 @@ class _TermAdmin(LoggedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """A renamed term is found by its new name."""
         super().save_model(request, obj, form, change)
-        reindex_terms([obj])
+        if self.really_changed(form):
+            reindex_terms([obj])
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str

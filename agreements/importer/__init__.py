@@ -50,7 +50,7 @@ class Plan:
     def __init__(self, document: Document, progress: Progress | None = None) -> None:
         """Raises ImportRefused with every fault found."""
         self.document = document
-        self.edition = Edition.current()
+        self.edition = Edition.of_all()
         self.tables = Planner(document, progress).run()
 
     @property
@@ -78,9 +78,9 @@ class Plan:
         makes the plan another one.
         """
         with _all_alive(), transaction.atomic():
-            # Whoever changes the register renews this row: until the end they wait.
-            list(Edition.objects.select_for_update().filter(pk=1))
-            now = self if Edition.current() == self.edition else Plan(self.document)
+            # Whoever changes a record renews one of these rows: until the end they wait.
+            list(Edition.objects.select_for_update().order_by("pk"))
+            now = self if Edition.of_all() == self.edition else Plan(self.document)
             if now is not self and now.told != self.told:
                 raise ImportRefused(
                     ["The register has changed since this was planned. Look at it again."]

@@ -41,7 +41,7 @@ def write(
             progress(start + len(chunk), len(changes))
     if renamed := tables["agencies"].changed:
         reindex_agencies(change.instance.pk for change in renamed)
-    if terms := tables["areas"].changed + tables["products"].changed:
+    if terms := tables["areas"].changes + tables["products"].changes:
         reindex_terms([change.instance for change in terms])
 
 

@@ -120,9 +120,12 @@ class SearchDocument(models.Model):
 
 
 class Edition(models.Model):
-    """One row: which edition of the register this is. Whatever is kept in memory, and every page's
-    entity tag, holds for one edition. The mark is new after each change and never comes back, so
-    that a change which was rolled back leaves nothing behind."""
+    """Two rows: which edition of the public register this is, and which of all that is kept, drafts
+    included. Whatever is kept in memory, and every page's entity tag, holds for one edition of the
+    register; a planned import holds for one of all. A mark is new after each change and never
+    comes back, so that a change which was rolled back leaves nothing behind."""
+
+    PUBLIC, ALL = 1, 2
 
     mark = models.CharField(max_length=32, editable=False)
 
@@ -131,13 +134,28 @@ class Edition(models.Model):
 
     @classmethod
     def current(cls) -> str:
-        """The mark of the present edition; empty before the first change."""
-        return cls.objects.filter(pk=1).values_list("mark", flat=True).first() or ""
+        """The mark of the register's present edition; empty before the first change."""
+        return cls._mark(cls.PUBLIC)
 
     @classmethod
-    def renew(cls) -> None:
-        """Begin a new edition, in the transaction of the change that makes it one."""
-        cls.objects.update_or_create(pk=1, defaults={"mark": uuid.uuid4().hex})
+    def of_all(cls) -> str:
+        """The mark of the present edition of all that is kept; empty before the first change."""
+        return cls._mark(cls.ALL)
+
+    @classmethod
+    def _mark(cls, pk: int) -> str:
+        return cls.objects.filter(pk=pk).values_list("mark", flat=True).first() or ""
+
+    @classmethod
+    def renew(cls, *, public: bool = True) -> None:
+        """Begin new editions, in the transaction of the change that makes them. A change that is
+        not ``public`` leaves the register's as it is."""
+        # Always in this order: whoever locks both waits for nobody who waits for them.
+        for pk in (cls.PUBLIC, cls.ALL) if public else (cls.ALL,):
+            mark = {"mark": uuid.uuid4().hex}
+            # The row is missing before the first change only.
+            if not cls.objects.filter(pk=pk).update(**mark):
+                cls.objects.update_or_create(pk=pk, defaults=mark)
 
 
 class Reminder(models.Model):
@@ -180,7 +198,7 @@ class PendingImport(models.Model):
     uploaded_at = models.DateTimeField(auto_now_add=True)
     name = Line(max_length=200, help_text="The file's name on the computer it came from.")
     file = models.FileField(upload_to="imports/")
-    #: The edition that the preview was made against.
+    #: The edition of all that is kept that the preview was made against.
     edition = models.CharField(max_length=32, blank=True)
     applied_at = models.DateTimeField(null=True)
 

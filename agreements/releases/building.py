@@ -33,7 +33,7 @@ def build(day: datetime.date, base_url: str) -> Release | None:
     with _alone() as workshop:
         state = [Edition.current(), day.isoformat()]
         looked_at, last = workshop / "looked-at.json", newest()
-        # Another edition may differ in drafts only; so what has been looked at is noted too.
+        # Another edition may have the same package; so what has been looked at is noted too.
         if last and looked_at.exists() and json.loads(looked_at.read_text()) == state:
             return None
         unfinished = workshop / "package.zip"
@@ -56,7 +56,7 @@ def _built(
         opened.flush()
         os.fsync(opened.fileno())
     if Edition.current() != edition:
-        # Somebody saved meanwhile: the package may hold half of a change.
+        # Something public changed meanwhile: the package may hold half of it.
         raise RegisterChanged
     changed = changes(last.path, file) if last else {}
     if last and not changed:

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -126,5 +127,6 @@ def withdrawn(request: HttpRequest, gone: Agreement, status: int) -> HttpRespons
     context = tombstone(gone) | {
         "kind": gone.get_withdrawal_kind_display(),
         "withdrawn_on": gone.withdrawn_on,
+        "former": [reverse("agreement-detail", args=[old.slug]) for old in gone.former_slugs.all()],
     }
     return render(request, "agreements/agreement_withdrawn.html", context, status=status)

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
-from django.views.decorators.csrf import csrf_exempt
 
 from .parts import Refusal
 
@@ -20,16 +19,10 @@ View = Callable[..., Any]
 
 
 def opened(response: Any) -> Any:
-    """The response with the headers of every face: any site's scripts may read it, whoever keeps
-    it asks again before using it unless the answer says otherwise, and the description of all
-    faces is linked."""
+    """The response with the headers of every face: any site's scripts may read it, and the
+    description of all faces is linked."""
     response["Access-Control-Allow-Origin"] = "*"
     response["Access-Control-Expose-Headers"] = _EXPOSED
-    if response.status_code == 503:
-        # Of this moment, not of the edition: kept under its tag, it would be answered 304 later.
-        del response["ETag"]
-        response["Cache-Control"] = "no-store"
-    response.setdefault("Cache-Control", "public, no-cache")
     response["Link"] = (
         f'<{reverse("openapi")}>; rel="service-desc"; type="application/json", '
         f'<{reverse("data")}>; rel="service-doc"; type="text/html"'
@@ -40,8 +33,6 @@ def opened(response: Any) -> Any:
 def face(view: View) -> View:
     """A read-only face that any site's scripts may read, and whose refusals are as plain."""
 
-    # Nothing is ever written here: a forged POST gets the 405 that an honest one gets.
-    @csrf_exempt
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.method == "OPTIONS":

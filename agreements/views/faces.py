@@ -78,7 +78,10 @@ def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse
         # Nothing before the row to go on after: the database begins to read there.
         since = max(since, after[0])
     # One query for both: a second one would see a later register, and skip what came between.
-    rows = question.qs.or_withdrawn(since).earliest_changed_first().with_related()
+    # One condition on the rows, not a choice of ids: the index of the order of change says where
+    # to begin, and reading ends with the page.
+    rows = question.qs.or_withdrawn().filter(updated_at__gte=since)
+    rows = rows.earliest_changed_first().with_related()
     if after:
         rows = rows.changed_after(*after)
     found = list(rows[: RECORDS_A_PAGE + 1])
@@ -187,6 +190,7 @@ def _told_tombstone(request: HttpRequest, gone: Agreement) -> dict[str, Any]:
     return {
         "slug": gone.slug,
         "url": site_url(request) + gone.get_absolute_url(),
+        "former_slugs": [record(former) for former in gone.former_slugs.all()],
         "withdrawn": told,
     }
 

@@ -33,12 +33,21 @@ from ..models import (
 
 PAGE_SIZE = 25
 
+
+def _digest(folders: Iterable[Path]) -> str:
+    """A digest of what the source files in these folders say and are called, not of their age: two
+    machines with the same code agree."""
+    digest = sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                digest.update(str(path.relative_to(folder)).encode() + b"\0")
+                digest.update(sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 #: Changes when the code, a template or a style sheet does.
-_MADE_BY = max(
-    path.stat().st_mtime_ns
-    for folder in (Path(__file__).parents[1], settings.BASE_DIR / "templates")
-    for path in folder.rglob("*")
-)
+_MADE_BY = _digest([Path(__file__).parents[1], settings.BASE_DIR / "templates"])
 
 
 def edition_tag(request: HttpRequest, *args: Any, **kwargs: Any) -> str | None:
@@ -210,12 +219,14 @@ def elsewhere(
     """The answer for an address at which no public record stands.
 
     A record that was withdrawn says so, by ``withdrawn``: 200 if another now holds its content,
-    else 410. A former address leads to the present one. All else, drafts too, raises Http404.
+    else 410. A former address leads to the present one, also of what was withdrawn since. All
+    else, drafts too, raises Http404.
     """
     gone = Agreement.objects.withdrawn().filter(slug=slug).select_related("merged_into").first()
     if gone:
         return withdrawn(request, gone, 200 if gone.withdrawal_kind == "merged" else 410)
-    moved = get_object_or_404(Agreement.objects.register(), former_slugs__slug=slug)
+    answering = Agreement.objects.register().or_withdrawn()
+    moved = get_object_or_404(answering, former_slugs__slug=slug)
     match: Any = request.resolver_match
     query = request.META.get("QUERY_STRING", "")
     address = reverse(match.view_name, args=[moved.slug])
