@@ -54,12 +54,12 @@ class ReturnForm(MoveForm):
 
 
 class PublishForm(MoveForm):
-    """The reason is asked of who edited last, the agreement to replace where there is a need."""
+    """The reason is asked of every author, the agreement to replace where there is a need."""
 
     reason = _sentence(
         "Why nobody else checks it first",
-        "You edited this record last. For staff only: the record stays marked as published "
-        "without a second check until another person approves it.",
+        "You edited this record after it was last checked. For staff only: the record stays "
+        "marked as published without a second check until another person approves it.",
     )
     replace = forms.BooleanField(
         label="Replace what was changed meanwhile",
