@@ -202,6 +202,7 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 MFA_ADAPTER = "agreements.sign_in.adapters.FactorAdapter"
 MFA_FORMS = {
+    "activate_totp": "agreements.sign_in.forms.SetUpAppForm",
     "authenticate": "agreements.sign_in.forms.CodeForm",
     "reauthenticate": "agreements.sign_in.forms.ConfirmCodeForm",
     "authenticate_webauthn": "agreements.sign_in.forms.KeyForm",
