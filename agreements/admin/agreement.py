@@ -268,6 +268,10 @@ class AgreementAdmin(CarefulAdmin):
         reason = form.cleaned_data.get("reason") or ("" if change else "Created")
         record_change([form.instance.pk], reason=reason, user=user)
 
+    def action_checkbox(self, obj: Agreement) -> str:
+        """The box to tick, and the version of the record that is shown beside it."""
+        return super().action_checkbox(obj) + str(workflow.seen_in_list(obj)["lock_version"])
+
     @admin.display(description="agreement", ordering="short_title")
     def name(self, agreement: Agreement) -> str:
         return f"Working copy: {agreement}" if agreement.revises_id else str(agreement)
