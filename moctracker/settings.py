@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "agreements.sign_in.middleware.TwoFactors",
+    "agreements.admin.guard.ReadableValues",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
