@@ -37,7 +37,7 @@ def _generated_key() -> str:
             os.unlink(name)
         key = path.read_text()
     except OSError as error:
-        raise ImproperlyConfigured(f"{error.filename}: {error.strerror}.") from error
+        raise ImproperlyConfigured(f"{error.filename or path}: {error.strerror}.") from error
     if not key:
         raise ImproperlyConfigured(f"{path} is empty: delete it, and a new key is made.")
     return key
@@ -175,7 +175,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # Failed sign-ins are counted for all processes together, and survive a restart.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "agreements.sign_in.cache.Counts",
         "LOCATION": "moctracker_cache",
         # Made-up names must not push real counts out.
         "OPTIONS": {"MAX_ENTRIES": 100_000},

@@ -1,5 +1,7 @@
 """The pages about the register as a whole, and the pages for an address that has no answer."""
 
+import sys
+
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,6 +14,7 @@ from .. import facets, releases
 from ..exports import TABLES
 from ..models import Agreement
 from ..status import Status
+from . import unsaved
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
 from .faces import RECORDS_A_PAGE
 from .parts import Refusal, ruled, vocabulary
@@ -97,8 +100,16 @@ def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "problem.html", {"message": message}, status=403)
 
 
+def failed(request: HttpRequest) -> HttpResponse:
+    """The page for an error of ours, or of the machine."""
+    return unsaved.failed(request, sys.exc_info()[1])
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for a question that cannot be answered; a program gets its own kind of refusal."""
+    if unsaved.why_unsaved(exception):
+        # Django takes a session that could not be saved for one that was deleted.
+        return unsaved.failed(request, exception)
     message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
     if request.path.endswith(FOR_PROGRAMS):
         return opened(refused(request, Refusal({"request": [message]})))
