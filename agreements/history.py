@@ -20,6 +20,7 @@ from .exports import NATURAL_KEY, as_snapshot, recorded, snapshot
 from .models import (
     Agency,
     Agreement,
+    Authorship,
     CooperationArea,
     Edition,
     InstrumentType,
@@ -48,8 +49,8 @@ def record_change(
 
     Without a ``reason``, each revision says what differs: "Edited: title; provisions: 1 added".
     ``user`` made the change, or ``name`` did (a command). Whoever only ``moved`` a record from
-    one publication state to another does not become its last editor. Returns the number of
-    revisions. Call it inside the transaction of the change.
+    one publication state to another becomes neither its last editor nor an author. Returns the
+    number of revisions. Call it inside the transaction of the change.
     """
     made = 0
     ids = list(agreement_ids)
@@ -137,6 +138,14 @@ def record_written(
     if not moved:
         marks["last_edited_by"] = user
     Agreement.objects.filter(pk__in=[each.agreement_id for each in changed]).update(**marks)
+    if user and not moved:
+        Authorship.objects.bulk_create(
+            [
+                Authorship(agreement_id=each.agreement_id, person=user, name=made_by_name)
+                for each in changed
+            ],
+            ignore_conflicts=True,
+        )
     moment = timezone.now()
     undated = [each.agreement_id for each in changed if not each.dated]
     Agreement.objects.filter(pk__in=undated).update(updated_at=moment)

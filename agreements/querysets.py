@@ -256,9 +256,18 @@ class AgreementQuerySet(models.QuerySet[Any]):
         return self.filter(Q(owner=user) | Q(last_edited_by=user), state__in=unseen)
 
     def awaiting_review_of(self, user: Any) -> "AgreementQuerySet":
-        """What is in review and this person may check: somebody else edited it last."""
-        others = Q(last_edited_by__isnull=True) | ~Q(last_edited_by=user)
-        return self.filter(others, state=PublicationState.IN_REVIEW)
+        """What is in review and this person may check, being none of its authors."""
+        return self.filter(~self._is_author(user), state=PublicationState.IN_REVIEW)
+
+    def written_by(self, user: Any) -> "AgreementQuerySet":
+        """What this person edited last, or at all since a second person last checked it. A working
+        copy has the unchecked authors of the record it revises, too."""
+        return self.filter(self._is_author(user))
+
+    def _is_author(self, user: Any) -> Q:
+        same = Q(person=user) | Q(person=None, name=user.get_username())
+        here = Q(agreement=OuterRef("pk")) | Q(agreement=OuterRef("revises"))
+        return Q(last_edited_by=user) | Q(Exists(self._rows("authorships").filter(same, here)))
 
     def unchecked(self) -> "AgreementQuerySet":
         """What was published without a second check, as long as nobody else has approved it."""

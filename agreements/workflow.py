@@ -18,7 +18,7 @@ from django.db import models, transaction
 from .exports import STAFF, record
 from .history import record_change, record_decision
 from .importer import restore
-from .models import Agreement, DetailLevel, EvidenceTopic, Provision, Revision
+from .models import Agreement, Authorship, DetailLevel, EvidenceTopic, Provision, Revision
 from .querysets import PublicationState
 
 EDIT = "agreements.change_agreement"
@@ -156,8 +156,8 @@ def _undated_for_a_reason(agreement: Agreement) -> bool:
 
 
 def is_second_person(agreement: Agreement, user: User) -> bool:
-    """Whether this person publishes what somebody else edited last."""
-    return agreement.last_edited_by_id != user.pk
+    """Whether this person edited nothing of what no second person has checked yet."""
+    return not Agreement.objects.written_by(user).filter(pk=agreement.pk).exists()
 
 
 def moves_open_to(agreement: Agreement, user: User) -> list[Move]:
@@ -190,7 +190,7 @@ def _objection(agreement: Agreement, move: Move, user: User) -> Exception | None
     if move == Move.APPROVE:
         if not agreement.unchecked_because:
             return Refused("The record needs no approval: a second person has checked it.")
-        if user.pk in (agreement.last_edited_by_id, agreement.published_by_id):
+        if user.pk == agreement.published_by_id or not is_second_person(agreement, user):
             return PermissionDenied("Another person must approve what you edited or published.")
     return None
 
@@ -280,7 +280,7 @@ def publish(
 ) -> Agreement:
     """Show the record to the public; returns the published record.
 
-    ``reason`` says why nobody else checks it first: needed from who edited it last, and kept until
+    ``reason`` says why nobody else checks it first: needed from every author, and kept until
     another person approves. ``replace`` agrees that a working copy undoes what an import changed
     meanwhile. Raises Incomplete.
     """
@@ -290,13 +290,15 @@ def publish(
     checked = is_second_person(agreement, user)
     if not checked and not reason:
         raise ValidationError(
-            {"reason": "You edited it last: say why nobody else checks it before it is published."}
+            {"reason": "You edited it: say why nobody else checks it before it is published."}
         )
     unchecked_because = "" if checked else reason
     told = f"Published without a second check: {reason}" if unchecked_because else "Published"
     if agreement.revises_id is None:
         agreement.published_by = user
         agreement.unchecked_because = unchecked_because
+        if checked:
+            agreement.authorships.all().delete()
         _to(agreement, PublicationState.PUBLISHED, user, told)
         return agreement
     if changed_meanwhile(agreement) and not replace:
@@ -307,6 +309,7 @@ def publish(
     original.published_by = user
     original.unchecked_because = unchecked_because
     original.last_edited_by_id = agreement.last_edited_by_id
+    _hand_over_authors(agreement, original, checked=checked)
     content = record(Agreement.objects.with_related().get(pk=pk), staff=True)
     # Its revisions stand with the original; nothing else outlives it.
     agreement.delete()
@@ -314,6 +317,18 @@ def publish(
     if not record_change([original.pk], reason=told, user=user, moved=True):
         raise Refused("The working copy changes nothing: discard it.")
     return original
+
+
+def _hand_over_authors(working_copy: Agreement, original: Agreement, *, checked: bool) -> None:
+    """What is published unchecked keeps its authors, who may not approve it."""
+    if checked:
+        original.authorships.all().delete()
+        return
+    authors = [
+        Authorship(agreement=original, person_id=each.person_id, name=each.name)
+        for each in working_copy.authorships.all()
+    ]
+    Authorship.objects.bulk_create(authors, ignore_conflicts=True)
 
 
 @contextmanager
@@ -343,6 +358,7 @@ def approve(pk: int, lock_version: int, user: User) -> Agreement:
     agreement = _locked(pk, Move.APPROVE, lock_version, user)
     agreement.unchecked_because = ""
     agreement.save(update_fields=["unchecked_because"])
+    agreement.authorships.all().delete()
     record_decision(agreement, reason="Approved after publication", user=user)
     return agreement
 

@@ -37,7 +37,7 @@ def _generated_key() -> str:
             os.unlink(name)
         key = path.read_text()
     except OSError as error:
-        raise ImproperlyConfigured(f"{error.filename}: {error.strerror}.") from error
+        raise ImproperlyConfigured(f"{error.filename or path}: {error.strerror}.") from error
     if not key:
         raise ImproperlyConfigured(f"{path} is empty: delete it, and a new key is made.")
     return key
@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "agreements.sign_in.middleware.TwoFactors",
+    "agreements.admin.guard.ReadableValues",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -178,7 +179,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # Failed sign-ins are counted for all processes together, and survive a restart.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "agreements.sign_in.cache.Counts",
         "LOCATION": "moctracker_cache",
         # Made-up names must not push real counts out.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
@@ -206,6 +207,7 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 MFA_ADAPTER = "agreements.sign_in.adapters.FactorAdapter"
 MFA_FORMS = {
+    "activate_totp": "agreements.sign_in.forms.SetUpAppForm",
     "authenticate": "agreements.sign_in.forms.CodeForm",
     "reauthenticate": "agreements.sign_in.forms.ConfirmCodeForm",
     "authenticate_webauthn": "agreements.sign_in.forms.KeyForm",

@@ -9,6 +9,7 @@ from django.views.static import serve
 handler400 = "agreements.views.site.bad_request"
 handler403 = "agreements.views.site.not_allowed"
 handler404 = "agreements.views.site.not_found"
+handler500 = "agreements.views.site.failed"
 # allauth's: what it answers to too many attempts.
 handler429 = "agreements.sign_in.lockout.too_many_attempts"
 

@@ -5,7 +5,10 @@ import shutil
 import threading
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import blocking_manager_key
@@ -13,6 +16,7 @@ from pytest_django.plugin import blocking_manager_key
 from agreements.models import Agency, Agreement, Edition, Relation
 from agreements.views import tables
 from tests.registers import Registers
+from tests.signing_in import PASSWORD, SECRET
 
 WANTED = pytest.StashKey[str]()
 REGISTERS = pytest.StashKey[Registers]()
@@ -165,3 +169,17 @@ def visit(browser, site):
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def staff(db):
+    """Somebody who may do everything at the desk, with a password."""
+    return User.objects.create_superuser("somebody", "somebody@agency.example", PASSWORD)
+
+
+@pytest.fixture
+def staff_with_app(staff):
+    """The same person with an app for codes and with recovery codes."""
+    TOTP.activate(staff, SECRET)
+    RecoveryCodes.activate(staff)
+    return staff

@@ -82,11 +82,11 @@ def source(agreement, number=1, **fields):
     )
 
 
-def import_register(document, *, reason, name):
+def import_register(document, *, reason, name="", user=None):
     """Import a document, or a register document as JSON has it."""
     if isinstance(document, dict):
         document = from_json(document)
-    return plan(document).apply(reason=reason, name=name)
+    return plan(document).apply(reason=reason, name=name, user=user)
 
 
 def version(instance):

@@ -22,3 +22,12 @@ def give_password(client, name="somebody", password=PASSWORD, **more):
 
 def give_code(client, code):
     return client.post("/admin/login/factor/", {"code": code})
+
+
+def is_in(client):
+    return client.get("/admin/").status_code == 200
+
+
+def help_with(client, *users):
+    data = {"action": "help_to_sign_in", "_selected_action": [user.pk for user in users]}
+    return client.post("/admin/auth/user/", data, follow=True)

@@ -5,7 +5,7 @@ import pytest
 from agreements.filters import AgreementFilterSet, CoverageFilterSet
 from moctracker.middleware import TRACKING
 from tests import make
-from tests.test_caching import reversed_routes
+from tests.walk import reversed_routes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_register")]
 TRACKED = "utm_source=letter&fbclid=x&_ga=1.2&UTM_Medium=mail&mc%5Fcid=9"

@@ -245,6 +245,7 @@ def test_every_noun_can_be_entered():
     from django.apps import apps
 
     assert {m.__name__ for m in set(apps.get_app_config("agreements").get_models()) - entered} == {
+        "Authorship",
         "Edition",
         "PendingImport",
         "Reminder",

@@ -9,7 +9,7 @@ from django.urls import URLResolver, get_resolver
 
 from agreements.admin.imports import MOST_BYTES as IMPORT
 from moctracker.middleware import MOST_BYTES
-from tests.test_caching import reversed_routes
+from tests.walk import reversed_routes
 
 pytestmark = pytest.mark.django_db
 UPLOAD = "/admin/agreements/agreement/import/"

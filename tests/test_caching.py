@@ -6,24 +6,18 @@ import re
 
 import pytest
 from django.test import Client
-from django.urls import get_resolver, reverse
+from django.urls import get_resolver
 
 from agreements.exports import register_document
 from agreements.history import record_change
 from agreements.models import Agency, Agreement, CooperationArea, Edition, ProductCategory
-from agreements.urls import urlpatterns
 from agreements.views import parts
 from agreements.views.answers import FOR_PROGRAMS
 from agreements.workflow import begin_working_copy
 from tests import make
+from tests.walk import reversed_routes
 
 pytestmark = pytest.mark.django_db
-
-
-def reversed_routes(**arguments):
-    """The address of every public route, with these arguments where it takes any."""
-    for route in urlpatterns:
-        yield reverse(route.name, kwargs={n: arguments[n] for n in route.pattern.converters})
 
 
 def public_addresses():

@@ -541,7 +541,7 @@ def test_an_agency_is_found_in_its_own_script(admin_client):
         ("agency", "parent"),
     ],
 )
-@pytest.mark.parametrize("term", ["\x00", "a\x00b", "'", "%", "x" * 5000, "\ud7ff", "🦄"])
+@pytest.mark.parametrize("term", ["'", "%", "x" * 5000, "\ud7ff", "🦄"])
 def test_whatever_is_looked_for_is_answered(admin_client, model, field, term):
     offered(admin_client, term, model, field)
 

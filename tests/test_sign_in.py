@@ -12,7 +12,6 @@ import pytest
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.mfa.models import Authenticator
-from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -24,7 +23,16 @@ from django.urls import NoReverseMatch, get_resolver, reverse
 
 from agreements.models import Agreement
 from tests.made_up_key import Key
-from tests.signing_in import FACTORS, PASSWORD, SECRET, code_now, give_code, give_password
+from tests.signing_in import (
+    FACTORS,
+    PASSWORD,
+    SECRET,
+    code_now,
+    give_code,
+    give_password,
+    help_with,
+    is_in,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -33,22 +41,6 @@ pytestmark = pytest.mark.django_db
 def required(settings):
     """As on a public site."""
     settings.TWO_FACTORS_REQUIRED = True
-
-
-@pytest.fixture
-def staff(db):
-    return User.objects.create_superuser("somebody", "somebody@agency.example", PASSWORD)
-
-
-@pytest.fixture
-def staff_with_app(staff):
-    TOTP.activate(staff, SECRET)
-    RecoveryCodes.activate(staff)
-    return staff
-
-
-def is_in(client):
-    return client.get("/admin/").status_code == 200
 
 
 def test_a_password_opens_the_desk_where_second_factors_are_not_required(client, staff):
@@ -501,11 +493,6 @@ def test_another_persons_key_and_one_that_is_none_are_not_found(client, staff, n
     give_password(client)
     for address in (f"{FACTORS}keys/{number}/", f"{FACTORS}keys/{number}/remove/"):
         assert client.get(address).status_code == 404
-
-
-def help_with(client, *users):
-    data = {"action": "help_to_sign_in", "_selected_action": [user.pk for user in users]}
-    return client.post("/admin/auth/user/", data, follow=True)
 
 
 def test_an_administrator_lets_a_colleague_in_again_and_the_history_tells(

@@ -1,11 +1,12 @@
 """From draft to review to published to withdrawn: who may, what each move does, what it refuses."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import ProtectedError
 
@@ -17,14 +18,9 @@ from agreements.models.timeline import RelationKind
 from agreements.workflow import Move
 from tests import make
 from tests.desk import empty_form, rows
+from tests.moving import begun, change_url, complete, edited, move_url, person, published, send
 
 pytestmark = pytest.mark.django_db
-
-
-def person(role, name=None):
-    user = User.objects.create_user(name or f"made-up-{role}", is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    return user
 
 
 @pytest.fixture
@@ -40,41 +36,6 @@ def publisher():
 @pytest.fixture
 def other_publisher():
     return person("publisher", "made-up-second-publisher")
-
-
-def complete(editor, **fields):
-    """A draft that may be published, typed by ``editor``."""
-    draft = make.agreement(
-        **{"state": "draft", "owner": editor, "signed_on": "2026-04-20", "summary": "Made up."}
-        | fields,
-        participants=[make.agency(), make.agency()],
-    )
-    source = make.source(draft)
-    make.provision(draft, source=source, products=["medicines"])
-    record_change([draft.pk], reason="Created", user=editor)
-    draft.refresh_from_db()
-    return draft
-
-
-def published(editor, publisher, **fields):
-    draft = complete(editor, **fields)
-    workflow.publish(draft.pk, draft.lock_version, publisher)
-    draft.refresh_from_db()
-    return draft
-
-
-def move_url(agreement, move):
-    return f"/admin/agreements/agreement/{agreement.pk}/move/{move}/"
-
-
-def change_url(agreement):
-    return f"/admin/agreements/agreement/{agreement.pk}/change/"
-
-
-def send(client, user, agreement, move, **typed):
-    client.force_login(user)
-    agreement.refresh_from_db()
-    return client.post(move_url(agreement, move), {"lock_version": agreement.lock_version} | typed)
 
 
 def reasons(agreement):
@@ -217,13 +178,20 @@ def test_an_editor_returns_to_draft_only_what_is_the_editors_own(client, editor)
     assert send(client, editor, draft, "return", note="I forgot a page.").status_code == 302
 
 
+def ticked(*agreements):
+    """The form of the change list as it shows these records now, each with its box ticked."""
+    return {"action": "submit_for_review", "_selected_action": [a.pk for a in agreements]} | {
+        f"seen-{a.pk}-lock_version": make.version(a) for a in agreements
+    }
+
+
 def test_many_drafts_are_submitted_at_once_and_what_is_none_is_left(client, editor, publisher):
     drafts = [complete(editor), complete(editor)]
     public = published(editor, publisher)
     client.force_login(editor)
     told = client.post(
         "/admin/agreements/agreement/",
-        {"action": "submit_for_review", "_selected_action": [a.pk for a in (*drafts, public)]},
+        ticked(*drafts, public),
         follow=True,
     ).content.decode()
     assert "Submitted for review: 2." in told
@@ -318,16 +286,6 @@ def test_a_former_address_is_typed_with_a_draft_and_stays_once_published(client,
 
 
 # --- Working copies -----------------------------------------------------------------------------
-
-
-def begun(client, user, original):
-    assert send(client, user, original, "edit").status_code == 302
-    return Agreement.objects.get(revises=original)
-
-
-def edited(working_copy, user, **fields):
-    Agreement.objects.filter(pk=working_copy.pk).update(**fields)
-    record_change([working_copy.pk], reason="Edited", user=user)
 
 
 def test_a_published_record_is_changed_in_a_working_copy_that_the_public_never_sees(
@@ -699,3 +657,43 @@ def test_of_several_who_publish_or_begin_a_copy_at_once_exactly_one_does():
     assert at_once(workflow.publish, copy, people) == ["Gone"] * 3 + ["made"]
     draft.refresh_from_db()
     assert draft.title == "Made-up, corrected"
+
+
+# --- What a list shows --------------------------------------------------------------------------
+
+
+def shown(client):
+    """The fields of the change list as it stands, boxes not ticked."""
+    page = client.get("/admin/agreements/agreement/?state=draft").content.decode()
+    fields = re.findall(r'<input type="hidden" name="(seen-[^"]*)" value="([^"]*)"', page)
+    assert fields
+    return dict(fields)
+
+
+def test_a_record_changed_since_the_list_was_shown_is_named_and_left(client, editor):
+    draft, other = complete(editor, short_title="Made-up draft"), complete(editor)
+    client.force_login(editor)
+    seen = shown(client)
+    edited(draft, editor, summary="Changed meanwhile.")
+    data = seen | {"action": "submit_for_review", "_selected_action": [draft.pk, other.pk]}
+    told = client.post("/admin/agreements/agreement/", data, follow=True).content.decode()
+    assert "Made-up draft: The record was changed after you opened this page." in told
+    assert "Submitted for review: 1." in told
+    draft.refresh_from_db()
+    other.refresh_from_db()
+    assert (draft.state, other.state) == ("draft", "in_review")
+
+
+@pytest.mark.parametrize("version", [None, "", "x", "-1", "9" * 40, "\x00"])
+def test_a_record_whose_version_nobody_saw_is_left(client, editor, version):
+    draft = complete(editor, short_title="Made-up draft")
+    client.force_login(editor)
+    before = everything()
+    data = {"action": "submit_for_review", "select_across": "1", "_selected_action": [draft.pk]}
+    if version is not None:
+        data[f"seen-{draft.pk}-lock_version"] = version
+    address = "/admin/agreements/agreement/?state=draft"
+    told = client.post(address, data, follow=True).content.decode()
+    assert "Made-up draft: " in told
+    assert "Submitted for review" not in told
+    assert everything() == before

@@ -3,7 +3,7 @@
 import io
 import zipfile
 
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from agreements.history import record_change
 from agreements.models import (
@@ -16,6 +16,7 @@ from agreements.models import (
     Signatory,
 )
 from agreements.models.columns import Line, Prose
+from agreements.urls import urlpatterns
 from tests import make
 
 CANARY = "Kanarienvogel"
@@ -74,3 +75,9 @@ def unpacked(content):
         return content.decode()
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         return "".join(packed.read(name).decode() for name in packed.namelist())
+
+
+def reversed_routes(**arguments):
+    """The address of every public route, with these arguments where it takes any."""
+    for route in urlpatterns:
+        yield reverse(route.name, kwargs={n: arguments[n] for n in route.pattern.converters})

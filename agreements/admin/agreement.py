@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from ..coverage import deepest_first
 from ..history import record_change
@@ -206,8 +207,6 @@ class AgreementAdmin(CarefulAdmin):
         chosen = request.resolver_match and request.resolver_match.url_name == "autocomplete"
         if chosen:
             queryset = queryset.filter(revises=None)
-        # No text column can hold it, and one of the databases fails on it.
-        search_term = search_term.replace("\0", "")
         if not search_term.strip():
             return queryset, False
         if chosen:
@@ -267,6 +266,11 @@ class AgreementAdmin(CarefulAdmin):
         user: User = request.user  # type: ignore[assignment]
         reason = form.cleaned_data.get("reason") or ("" if change else "Created")
         record_change([form.instance.pk], reason=reason, user=user)
+
+    def action_checkbox(self, obj: Agreement) -> SafeString:
+        """The box to tick, and the version of the record that is shown beside it."""
+        seen = workflow.seen_in_list(obj)["lock_version"]
+        return format_html("{}{}", super().action_checkbox(obj), seen)
 
     @admin.display(description="agreement", ordering="short_title")
     def name(self, agreement: Agreement) -> str:

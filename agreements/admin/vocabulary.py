@@ -34,8 +34,7 @@ class _TermAdmin(LoggedAdmin):
         """Autocomplete does not offer what is retired."""
         if request.resolver_match and request.resolver_match.url_name == "autocomplete":
             queryset = queryset.filter(retired=False)
-        # No text column can hold it, and one of the databases fails on it.
-        return super().get_search_results(request, queryset, search_term.replace("\0", ""))
+        return super().get_search_results(request, queryset, search_term)
 
 
 @admin.register(CooperationArea)

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_safe
@@ -37,14 +37,26 @@ def _sentence(label: str, help_text: str) -> forms.CharField:
     )
 
 
-class MoveForm(forms.Form):
+class SeenForm(forms.Form):
     """What every move carries: the version of the record that the person saw."""
 
-    lock_version = forms.IntegerField(widget=forms.HiddenInput)
+    lock_version = forms.IntegerField(widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
 
-    def __init__(self, *args: Any, agreement: Agreement, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, agreement: Agreement, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["lock_version"].initial = agreement.lock_version
+
+
+def seen_in_list(agreement: Agreement, posted: QueryDict | None = None) -> SeenForm:
+    """The version in which the change list shows a record, which may be one of many there."""
+    return SeenForm(posted, agreement=agreement, prefix=f"seen-{agreement.pk}")
+
+
+class MoveForm(SeenForm):
+    """One move on a page of its own."""
+
+    def __init__(self, *args: Any, agreement: Agreement, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, agreement=agreement, **kwargs)
 
 
 class ReturnForm(MoveForm):
@@ -54,12 +66,12 @@ class ReturnForm(MoveForm):
 
 
 class PublishForm(MoveForm):
-    """The reason is asked of who edited last, the agreement to replace where there is a need."""
+    """The reason is asked of every author, the agreement to replace where there is a need."""
 
     reason = _sentence(
         "Why nobody else checks it first",
-        "You edited this record last. For staff only: the record stays marked as published "
-        "without a second check until another person approves it.",
+        "You edited this record after it was last checked. For staff only: the record stays "
+        "marked as published without a second check until another person approves it.",
     )
     replace = forms.BooleanField(
         label="Replace what was changed meanwhile",
@@ -319,12 +331,17 @@ def _changed_by(working_copy: Agreement) -> list[Difference]:
 def submit_for_review(
     model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet[Agreement]
 ) -> None:
-    """Submit many drafts at once; what is no draft is named and left."""
+    """Submit many drafts at once; what is no draft, what was changed since the list was shown and
+    what it did not show is named and left."""
     user: User = request.user  # type: ignore[assignment]
     submitted = 0
     for agreement in queryset:
+        seen = seen_in_list(agreement, request.POST)
+        if not seen.is_valid():
+            messages.warning(request, f"{agreement}: it was not on the page that you saw.")
+            continue
         try:
-            workflow.submit(agreement.pk, agreement.lock_version, user)
+            workflow.submit(agreement.pk, user=user, **seen.cleaned_data)
         except (Refused, PermissionDenied) as refusal:
             messages.warning(request, f"{agreement}: {refusal}")
         else:

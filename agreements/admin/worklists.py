@@ -44,7 +44,7 @@ WORKLISTS = (
     Worklist(
         "awaiting-my-review",
         "Awaiting my review",
-        "In review, and somebody else edited them last.",
+        "In review, and you have edited nothing in them that is still to be checked.",
         PUBLISH,
         lambda agreements, user, day: agreements.awaiting_review_of(user),
     ),

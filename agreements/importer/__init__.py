@@ -73,7 +73,10 @@ class Plan:
     ) -> Imported:
         """Write what was planned, and one revision with ``reason`` for each changed agreement.
 
-        New agreements are published. ``user`` makes the change, or ``name`` does (a command).
+        New agreements are published. What the public sees or saw is marked as not checked by a
+        second person, unless a command loads an empty register. ``user`` makes the change, or
+        ``name`` does (a command). ``reason`` is never empty.
+
         Raises ImportRefused, and writes nothing, if the register has changed since in a way that
         makes the plan another one.
         """

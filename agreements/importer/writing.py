@@ -24,6 +24,9 @@ def write(
 ) -> None:
     """Write every change and one revision for each changed agreement. Call it in a transaction."""
     first = not Agreement.objects.exists()
+    # A register that an operator loads whole is the register as it was, checks included.
+    if user or not first:
+        _mark_unchecked(tables["agreements"].changes, reason, user)
     for table in ("areas", "products"):
         _store(change.instance for change in tables[table].changes)
     _agencies(tables["agencies"])
@@ -43,6 +46,14 @@ def write(
         reindex_agencies(change.instance.pk for change in renamed)
     if terms := tables["areas"].changes + tables["products"].changes:
         reindex_terms([change.instance for change in terms])
+
+
+def _mark_unchecked(changes: list[Change], reason: str, user: Any) -> None:
+    """What the public sees or saw now says something that no second person has checked."""
+    for change in changes:
+        if change.instance.first_published_at:
+            change.instance.unchecked_because = reason
+            change.instance.published_by = user
 
 
 def _store(instances: Iterable[Any]) -> None:

@@ -19,7 +19,7 @@ from .participation import (
     SigningAct,
 )
 from .provision import Direction, Outcome, Provision
-from .record import Edition, PendingImport, Reminder, Revision, SearchDocument
+from .record import Authorship, Edition, PendingImport, Reminder, Revision, SearchDocument
 from .timeline import Milestone, Relation, RelationKind
 from .vocabulary import CooperationArea, ProductCategory
 
@@ -29,6 +29,7 @@ __all__ = [
     "AgencyName",
     "AgencyNameKind",
     "Agreement",
+    "Authorship",
     "Capacity",
     "CooperationArea",
     "DetailLevel",

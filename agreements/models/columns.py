@@ -8,6 +8,7 @@ from django.core.validators import (
     URLValidator,
 )
 from django.db import models
+from django.db.models.lookups import In
 from django_countries.fields import CountryField
 
 
@@ -31,6 +32,19 @@ class SmallNumber(models.PositiveSmallIntegerField):
     """A whole number from 0 to 32767 on both databases; SQLite alone would take any."""
 
     default_validators = [MaxValueValidator(32767)]
+
+
+@models.IntegerField.register_lookup
+class InRange(In):
+    """Whether a whole number is among others. Those that no column holds are left out, as Django
+    does for one alone; SQLite's driver would raise OverflowError."""
+
+    def get_prep_lookup(self) -> Any:
+        values: Any = super().get_prep_lookup()
+        if not self.rhs_is_direct_value():
+            return values
+        most = models.BigIntegerField.MAX_BIGINT
+        return [n for n in values if not isinstance(n, int) or -most <= n <= most]
 
 
 class WebAddress(models.URLField):

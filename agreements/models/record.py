@@ -103,6 +103,27 @@ class Revision(models.Model):
         return json.loads(self.snapshot)
 
 
+class Authorship(models.Model):
+    """An author of what no second person has checked yet: whoever edited the record, or its working
+    copy, since the last check. It is made with the edit and deleted by the check."""
+
+    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="authorships")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    #: Outlives the account: whoever gets an account of this name passes for the same person.
+    name = Line(max_length=200)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["agreement", "person"], name="authorship_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agreement}: {self.name}"
+
+
 class SearchDocument(models.Model):
     """An agreement's analysed words, for both databases."""
 

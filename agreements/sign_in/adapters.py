@@ -28,6 +28,11 @@ class AccountAdapter(DefaultAccountAdapter):
             raise ImmediateHttpResponse(too_many_attempts(self.request))
         return super().validation_error(code, *args)
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Failures count for the account. allauth's key has the Host header in it, of which a
+        guesser can send as many as there are ports."""
+        return credentials["username"].casefold()
+
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Whoever signed in a moment ago has just proved who they are."""
         records = get_authentication_records(self.request, self.request.user)

@@ -3,12 +3,17 @@
 import struct
 from typing import Any
 
+from allauth.account.adapter import get_adapter
+from allauth.core import context
+from allauth.core.internal.cryptokit import normalize_user_code
 from allauth.mfa.base import forms as code_forms
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp import forms as app_forms
 from allauth.mfa.webauthn import forms as key_forms
 from cryptography.exceptions import InvalidSignature
 from django import forms
 from django.conf import settings
+from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
@@ -31,15 +36,17 @@ def _not_accepted() -> ValidationError:
 
 
 class _EachCodeOnce:
-    """allauth forgets a used code after one period, but with a tolerance it is good for three."""
+    """allauth forgets a used code after one period, but with a tolerance it is good for three; and
+    it never knew the code that set the app up."""
 
     user: Any
-    authenticator: Authenticator
+    #: What was shown; where an app is being set up there is none yet.
+    authenticator: Authenticator | None = None
 
     def clean_code(self) -> str:
         code = super().clean_code()  # type: ignore[misc]
-        if self.authenticator.type == Authenticator.Type.TOTP:
-            used = f"sign_in.used_code.{self.user.pk}.{code.strip()}"
+        if self.authenticator is None or self.authenticator.type == Authenticator.Type.TOTP:
+            used = f"sign_in.used_code.{self.user.pk}.{normalize_user_code(code)}"
             if not cache.add(used, True, timeout=settings.MFA_TOTP_PERIOD * 3):
                 raise ValidationError("This code was used before. Wait for the next one.")
         return code
@@ -49,8 +56,24 @@ class CodeForm(_EachCodeOnce, code_forms.AuthenticateForm):
     """The second step of signing in."""
 
 
+class SetUpAppForm(_EachCodeOnce, app_forms.ActivateTOTPForm):
+    """The first code of an authenticator app."""
+
+
 class ConfirmCodeForm(_EachCodeOnce, code_forms.ReauthenticateForm):
     """A code before a change of factors."""
+
+
+class NewPasswordForm(AdminPasswordChangeForm):
+    """The old password is asked for as on the other pages: wrong ones lock the account."""
+
+    def clean_old_password(self) -> str:
+        old = self.cleaned_data["old_password"]
+        if not get_adapter(context.request).reauthenticate(self.user, old):
+            raise ValidationError(
+                self.error_messages["password_incorrect"], code="password_incorrect"
+            )
+        return old
 
 
 class CredentialField(forms.JSONField):

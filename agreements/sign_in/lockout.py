@@ -37,8 +37,8 @@ def too_many_attempts(request: HttpRequest) -> HttpResponse:
 def lift_lockout(request: HttpRequest, user: AbstractBaseUser) -> None:
     """Forget the failed passwords and codes of ``user``'s account.
 
-    The lockout of the address they came from stays. allauth keeps failed passwords by host and
-    name, and failed codes by the account's id.
+    The lockout of the address they came from stays. Failed passwords are kept by the name, and
+    failed codes by the account's id.
     """
     names = get_adapter(request)
     passwords = names._get_login_attempts_cache_key(request, username=user.get_username())

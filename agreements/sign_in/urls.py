@@ -1,6 +1,7 @@
 """The sign-in pages that exist: no sign-up, nothing that needs mail.
 
-They shadow the admin's own login and logout, whose form knows no second factor.
+They shadow the admin's own login and logout, whose form knows no second factor, and its change of
+the password, which counts no failures.
 """
 
 from allauth.account import views as account
@@ -10,12 +11,13 @@ from allauth.mfa.totp import views as app
 from allauth.mfa.webauthn import views as keys
 from django.urls import path
 
-from .views import AddKey, SetUpApp
+from .views import AddKey, ChangePassword, SetUpApp
 
 urlpatterns = [
     path("login/", account.login, name="account_login"),
     path("login/factor/", mfa.authenticate, name="mfa_authenticate"),
     path("logout/", account.logout, name="account_logout"),
+    path("password_change/", ChangePassword.as_view(), name="account_change_password"),
     path("account/confirm/", account.reauthenticate, name="account_reauthenticate"),
     path("account/confirm/code/", mfa.reauthenticate, name="mfa_reauthenticate"),
     path("account/confirm/key/", keys.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),

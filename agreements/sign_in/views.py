@@ -5,9 +5,12 @@ from typing import Any
 
 from allauth.mfa.totp.views import ActivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView
+from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
 
 from .factors import remember_second_factor
+from .forms import NewPasswordForm
 
 
 class _SetsUp:
@@ -19,6 +22,13 @@ class _SetsUp:
         response = super().form_valid(form)  # type: ignore[misc]
         remember_second_factor(self.request)
         return response
+
+
+class ChangePassword(PasswordChangeView):
+    """A new password for who knows the old one, in the admin's look."""
+
+    form_class = NewPasswordForm
+    success_url = reverse_lazy("admin:password_change_done")
 
 
 class SetUpApp(_SetsUp, ActivateTOTPView):

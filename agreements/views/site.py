@@ -1,6 +1,7 @@
 """The pages about the register as a whole, and the pages for an address that has no answer."""
 
 import datetime
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from ..coverage import Commitment, Depth, Stage
 from ..exports import TABLES
 from ..models import Agreement
 from ..status import STANDING, Status
+from . import unsaved
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
 from .faces import RECORDS_A_PAGE
 from .parts import Refusal, ruled, vocabulary
@@ -162,8 +164,16 @@ def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "problem.html", {"message": message}, status=403)
 
 
+def failed(request: HttpRequest) -> HttpResponse:
+    """The page for an error of ours, or of the machine."""
+    return unsaved.failed(request, sys.exc_info()[1])
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for a question that cannot be answered; a program gets its own kind of refusal."""
+    if unsaved.why_unsaved(exception):
+        # Django takes a session that could not be saved for one that was deleted.
+        return unsaved.failed(request, exception)
     message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
     if request.path.endswith(FOR_PROGRAMS):
         return opened(refused(request, Refusal({"request": [message]})))

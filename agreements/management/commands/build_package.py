@@ -40,7 +40,9 @@ class Command(BaseCommand):
         except releases.RegisterChanged as error:
             raise CommandError("The register changed meanwhile: run this again.") from error
         except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}.") from error
+            # A full disk is told without a name: what was being written lies in this folder.
+            where = error.filename or settings.RELEASES_ROOT
+            raise CommandError(f"{where}: {error.strerror}.") from error
         if not built:
             self.stdout.write("Nothing public changed since the last release.")
 
