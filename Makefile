@@ -1,20 +1,25 @@
 # make run   - serve the register at http://127.0.0.1:8000/ (PORT=8001 for another port)
-# make test  - the tests, on SQLite or on DATABASE_URL
+# make test  - the tests but the slow ones, on SQLite or on DATABASE_URL;  make test-all - all of them
 # make check - linters, types, import rules, migrations
 # make bench - measure speed on made-up registers
 # make lock  - renew the lock files;  make vendor - rebuild the vendored style sheet
-.PHONY: run test check bench lock vendor format
+.PHONY: run test test-all check bench lock vendor format
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := .venv/bin
 export PORT
+# Compiled code is kept: each worker of the tests would compile all of it again.
+export PYTHONDONTWRITEBYTECODE :=
 
 run: .venv/base
 	@$(BIN)/python manage.py serve
 
 test: .venv/dev
+	$(BIN)/pytest -n auto -m "not slow" $(ARGS)
+
+test-all: .venv/dev
 	$(BIN)/pytest -n auto $(ARGS)
 
 check: .venv/dev

@@ -273,6 +273,7 @@ def test_query_counts_of_the_lists(admin_client, django_assert_max_num_queries, 
         assert admin_client.get(address).status_code == 200
 
 
+@pytest.mark.shipped
 def test_autocomplete_finds_an_agency_by_any_of_its_names(admin_client):
     def offered(term):
         response = admin_client.get(

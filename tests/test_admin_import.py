@@ -224,6 +224,7 @@ def test_a_faulty_file_is_told_by_place_and_cannot_be_confirmed(client, name, co
     assert standing() == before
 
 
+@pytest.mark.shipped
 @pytest.mark.usefixtures("at_once", "publisher")
 def test_a_file_that_repeats_the_register_leaves_nothing_to_import(client):
     page = shown(client.get(uploaded(client, SHIPPED.read_bytes())))

@@ -154,6 +154,7 @@ def test_no_object_has_room_for_a_field_that_is_not_described(described):
             assert schema["properties"][name]["description"]
 
 
+@pytest.mark.shipped
 def test_the_whole_register_is_as_described(client, described, monkeypatch, settings, tmp_path):
     settings.RELEASES_ROOT = tmp_path
     monkeypatch.setattr(faces, "RECORDS_A_PAGE", 100)

@@ -49,7 +49,7 @@ def test_every_route_is_the_public_site_s_or_the_desk_s():
 
 
 @pytest.mark.usefixtures("empty_register")
-@pytest.mark.parametrize("method", ["get", "head"])
+@pytest.mark.parametrize("method", ["get", pytest.param("head", marks=pytest.mark.slow)])
 def test_every_public_answer_says_how_it_may_be_kept(client, method):
     seen = set()
     for address in public_addresses():

@@ -14,7 +14,7 @@ from agreements.models import Agreement
 from tests import make
 from tests.desk import ADD, as_shown, change_of, record
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database, pytest.mark.slow]
 
 
 @pytest.fixture

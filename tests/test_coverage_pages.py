@@ -67,14 +67,19 @@ def listed(query):
     "query",
     [
         "agency=hsa",
-        "agency=smc&product=medicines",
-        "agency=tga&commitment=in_operation&by=country",
-        "agency=mhra&as_of=2019-01-01",
-        "agency=hpfb&status=expired&status=term_lapsed&status=not_known",
-        "agency=gov-us&product=medicines&depth=recognition&commitment=agreed",
         "country=US&by=country",
-        "country=SG&as_of=2020-02-02&product=medicines",
-        "product=medicines&depth=recognition&depth=reliance",
+        *(
+            pytest.param(query, marks=[pytest.mark.slow, pytest.mark.shipped])
+            for query in (
+                "agency=smc&product=medicines",
+                "agency=tga&commitment=in_operation&by=country",
+                "agency=mhra&as_of=2019-01-01",
+                "agency=hpfb&status=expired&status=term_lapsed&status=not_known",
+                "agency=gov-us&product=medicines&depth=recognition&commitment=agreed",
+                "country=SG&as_of=2020-02-02&product=medicines",
+                "product=medicines&depth=recognition&depth=reliance",
+            )
+        ),
     ],
 )
 def test_the_count_in_a_cell_is_the_count_of_the_list_it_leads_to(client, query):
@@ -229,6 +234,7 @@ def test_an_agency_of_the_same_country_is_no_partner(client):
     assert "SG" in countries
 
 
+@pytest.mark.shipped
 def test_an_agency_without_agreements_is_told_apart_from_no_cooperation(client):
     response = table(client, "agency=dghs-in")
     assert response.context["lines"] == []

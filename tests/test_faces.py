@@ -101,6 +101,7 @@ def test_every_face_refuses_what_the_page_refuses_and_names_the_parameter(client
             assert response["Content-Type"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.shipped
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -134,6 +135,7 @@ def test_any_site_may_read_the_data_and_nobody_may_write(client):
     assert "Access-Control-Allow-Origin" not in client.get(record + "/")
 
 
+@pytest.mark.shipped
 def test_the_json_of_a_list_says_where_its_other_pages_are(client):
     first, second = json_pages(
         client,
@@ -322,6 +324,7 @@ def test_the_calendar_tells_ends_of_terms_and_reviews_and_pretends_no_day(client
     assert "Only the" not in told[datetime.date(2031, 5, 4)][1]
 
 
+@pytest.mark.shipped
 def test_an_event_keeps_its_name_and_its_stamp(client):
     before = {str(e["UID"]): e.decoded("DTSTAMP") for e in events(client)}
     assert len(before) == len(events(client)) > 3
@@ -409,6 +412,7 @@ def links(content):
     return {address.partition("#")[0] for address in found if not address.startswith("/static/")}
 
 
+@pytest.mark.slow
 def test_every_internal_link_of_the_public_pages_resolves(client):
     waiting, seen = {"/"}, set()
     while waiting:

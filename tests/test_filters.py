@@ -12,7 +12,7 @@ from agreements.filters import AgreementFilterSet, CoverageFilterSet
 from agreements.models import Agreement, Participation
 from tests import make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 DOCUMENT = (Path(__file__).parents[1] / "docs/data.md").read_text()
 LIST_FILTERS = list(AgreementFilterSet.base_filters)

@@ -24,7 +24,7 @@ from agreements.models import Agreement, CooperationArea, Revision, Source
 from tests import make
 from tests.desk import record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 CANARY = "Kanarienvogel"
 
 

@@ -16,7 +16,7 @@ from agreements.models import Agency, Agreement, Relation, Revision
 from tests import make
 from tests.make import AWKWARD
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def exported():
@@ -39,6 +39,7 @@ def refused(given):
     return refusal.value.faults
 
 
+@pytest.mark.shipped
 def test_the_shipped_register_comes_out_byte_for_byte():
     assert exported() == SHIPPED.read_text()
 
@@ -68,6 +69,7 @@ def test_awkward_text_survives(empty_register):
     assert exported() == first
 
 
+@pytest.mark.shipped
 def test_an_unchanged_document_changes_nothing():
     revisions = Revision.objects.count()
     result = make.import_register(parse(SHIPPED.read_text()), reason="again", name="test")
@@ -162,6 +164,7 @@ def test_a_participant_named_twice_is_refused():
     assert "This agency is already a participant of this agreement." in "".join(refused(given))
 
 
+@pytest.mark.shipped
 def test_a_relation_can_be_turned_round_in_one_document():
     shipped = json.loads(SHIPPED.read_text())
     records = {a["slug"]: a for a in shipped["agreements"]}

@@ -17,7 +17,7 @@ from agreements.status import Status
 from tests import make
 from tests.questions import PROBLEMS, QUESTIONS, csv_rows, slugs_on_pages
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.mark.parametrize("query", QUESTIONS)
@@ -36,6 +36,7 @@ def test_a_wrong_parameter_is_a_plain_message_and_never_the_whole_register(clien
     assert name in table.content.decode()
 
 
+@pytest.mark.shipped
 @pytest.mark.parametrize(
     ("query", "status"),
     [

@@ -50,6 +50,7 @@ def bare(empty_register):
     )
 
 
+@pytest.mark.slow
 def test_no_public_address_claims_what_the_register_cannot_know(client, bare):
     arguments = {
         "slug": ["made-up-nothing", "made-up-list-entry", "made-up-ended"],

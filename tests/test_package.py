@@ -59,7 +59,7 @@ from agreements.models import (
 )
 from tests import make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 DAY = datetime.date(2026, 11, 24)
 BASE = "https://register.example"
@@ -350,6 +350,7 @@ def generated(draw):
     return made
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=12)
 @given(st.data())
 def test_any_register_survives_the_package_byte_for_byte(data):

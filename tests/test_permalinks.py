@@ -15,7 +15,7 @@ from agreements.urls import urlpatterns
 from tests import make
 from tests.walk import CANARY, hidden_record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 ENDINGS = ["/", ".json", ".bib", ".csl.json"]
 
 

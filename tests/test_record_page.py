@@ -58,6 +58,7 @@ def test_a_suspended_one_says_since_when(client):
     assert re.search(r"Suspended (on|in) [\w ]*\d{4}\. source \[\d\]", words(response))
 
 
+@pytest.mark.shipped
 def test_an_undated_one_says_that_nothing_is_dated(client):
     response = page(client, "hsa-tga-new-drug-recognition-2003")
     assert "Not known because no date of signature or of effect" in words(response)
@@ -202,6 +203,7 @@ def test_a_list_entry_says_what_it_is_and_claims_no_stage(client):
     assert "Every stage is not stated, which is not “no”." in text
 
 
+@pytest.mark.shipped
 def test_a_recorded_disagreement_is_one_link_from_the_top(client):
     response = page(client, "mfds-nmpa-mou-2019")
     assert "The sources disagree on the date" in section(response, "notes")

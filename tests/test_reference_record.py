@@ -96,6 +96,7 @@ def test_its_lineage_is_told_from_both_sides(client, reference_page):
     assert parties == ["hsa", "mhlw", "pmda"]
 
 
+@pytest.mark.shipped
 @pytest.mark.parametrize(
     ("slug", "status"),
     [

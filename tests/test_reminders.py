@@ -15,7 +15,11 @@ from agreements.models import Reminder
 from agreements.reminders import due_dates, letters
 from tests import make
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_register")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("empty_register"),
+    pytest.mark.database,
+]
 
 
 def in_days(days):

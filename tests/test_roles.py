@@ -22,6 +22,7 @@ from tests.desk import empty_form, record, render_nothing, rows
 pytestmark = pytest.mark.django_db
 
 #: From the least to the most; ``staff`` has an account and no role.
+SLOW = pytest.mark.slow
 ROLES = ["anybody", "staff", "viewer", "editor", "publisher", "administrator", "superuser"]
 NOBODY = "nobody"
 #: Of this process alone: others run the same tests beside it.
@@ -276,7 +277,13 @@ def stored_copy(settings):
     copy.unlink()
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "role",
+    [
+        pytest.param(role, marks=[] if role in ("anybody", "editor", "publisher") else SLOW)
+        for role in ROLES
+    ],
+)
 def test_every_address_of_the_desk_is_open_to_whom_the_table_says_and_to_nobody_else(
     client, empty_register, stored_copy, monkeypatch, role
 ):

@@ -19,13 +19,14 @@ from agreements.models import (
 from agreements.search import document_terms, excerpt, marked, query_terms
 from tests import make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def found(text):
     return set(Agreement.objects.register().search(text).values_list("slug", flat=True))
 
 
+@pytest.mark.shipped
 @pytest.mark.parametrize(
     ("text", "slug"),
     [
@@ -107,6 +108,7 @@ def test_threads_do_not_spoil_each_other_s_stems():
     assert all(answer == expected for answer in answers)
 
 
+@pytest.mark.slow
 def test_a_text_too_long_for_an_index_is_found_by_its_beginning():
     endless = " ".join(f"madeup{n}" for n in range(120_000))
     agreement = make.agreement(summary=endless)
@@ -173,6 +175,7 @@ def test_an_excerpt_is_short_and_shows_a_hit_or_nothing(passages, query):
     assert sum(len(piece) for piece, _ in pieces) <= 170
 
 
+@pytest.mark.shipped
 def test_a_former_name_is_shown_where_it_was_found(client):
     content = client.get("/agreements/?q=IMB").content.decode()
     assert "<mark>IMB</mark>" in content

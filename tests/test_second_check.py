@@ -12,7 +12,7 @@ from agreements.models import Agreement, Authorship
 from tests import make
 from tests.moving import begun, complete, edited, person, published, send
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture

@@ -224,6 +224,8 @@ DAYS = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.database
 @pytest.mark.django_db
 def test_python_and_sql_tell_the_same_for_every_arrangement(empty_register):
     agreements = Agreement.objects.bulk_create(
@@ -244,6 +246,8 @@ def test_python_and_sql_tell_the_same_for_every_arrangement(empty_register):
         assert by_sql == by_python
 
 
+@pytest.mark.shipped
+@pytest.mark.database
 @pytest.mark.django_db
 def test_python_and_sql_tell_the_same_for_the_real_register():
     for day in (on("2005-06-01"), on("2018-02-01"), TODAY):

@@ -14,7 +14,7 @@ from django.test import Client
 from agreements import releases
 from tests.signing_in import PASSWORD, give_password
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 class Driver(Exception):

@@ -20,7 +20,7 @@ from tests import make
 from tests.desk import empty_form, rows
 from tests.moving import begun, change_url, complete, edited, move_url, person, published, send
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from agreements.oddities import Told, facts_without_source, oddities
 from agreements.status import MilestoneKind, odd_dates, term_ending
 from tests import make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 LIST = "/admin/agreements/agreement/"
 TODAY = datetime.date(2026, 11, 24)
 
