@@ -13,7 +13,11 @@ from hypothesis import settings as hypothesis_settings
 
 from agreements.models import Agency, Agreement, Edition, Relation
 from agreements.views import tables
+from moctracker import environment
 from tests.kept import Kept
+
+# The tests are an entry point like any other: their database lies in the data folder.
+environment.begin()
 
 KEPT = pytest.StashKey()
 
