@@ -2,8 +2,9 @@
 # make test  - the tests but the slow ones, on SQLite or on DATABASE_URL;  make test-all - all of them
 # make check - linters, types, import rules, migrations
 # make bench - measure speed on made-up registers
+# make golden - accept what every public answer is now
 # make lock  - renew the lock files;  make vendor - rebuild the vendored style sheet
-.PHONY: run test test-all check bench lock vendor format
+.PHONY: run test test-all check bench golden lock vendor format
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -39,6 +40,9 @@ format: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m tests.bench $(ARGS)
+
+golden: .venv/dev
+	$(BIN)/python -m tests.golden $(ARGS)
 
 lock: .venv/dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -1,15 +1,16 @@
 #!/usr/bin/env python
 """Django's command line."""
 
-import os
 import sys
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moctracker.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from moctracker.environment import begin
+
     try:
+        begin()
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"The settings cannot be used: {error}")

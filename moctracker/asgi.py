@@ -1,9 +1,9 @@
 """The entry point for an ASGI server."""
 
-import os
-
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moctracker.settings")
+from .environment import begin
+
+begin()
 
 application = get_asgi_application()

@@ -5,46 +5,26 @@ machine, no TLS. ``MOCTRACKER_HOSTS`` makes it a public site: TLS redirects and 
 follow from it.
 """
 
-import contextlib
 import os
-import secrets
-import tempfile
-from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import dj_database_url
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.validators import validate_email
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import SimpleLazyObject
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(os.environ.get("MOCTRACKER_VAR") or BASE_DIR / "var")
-
-
-def _generated_key() -> str:
-    """The embedded default's secret key, made once and kept readable by its owner only."""
-    path = VAR_DIR / "secret_key"
-    try:
-        VAR_DIR.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            # Written whole under another name first: nobody ever reads half a key.
-            descriptor, name = tempfile.mkstemp(dir=VAR_DIR)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(50))
-            with contextlib.suppress(FileExistsError):
-                os.link(name, path)
-            os.unlink(name)
-        key = path.read_text()
-    except OSError as error:
-        raise ImproperlyConfigured(f"{error.filename or path}: {error.strerror}.") from error
-    if not key:
-        raise ImproperlyConfigured(f"{path} is empty: delete it, and a new key is made.")
-    return key
-
+from .environment import (
+    BASE_DIR,
+    VAR_DIR,
+    database,
+    generated_key,
+    mail_address,
+    mail_server,
+    number,
+    switch,
+)
 
 PUBLIC_HOSTS = os.environ.get("MOCTRACKER_HOSTS", "").split()
-SECRET_KEY = os.environ.get("MOCTRACKER_SECRET_KEY") or _generated_key()
+# Made when it is first needed: whoever only reads the settings leaves no file behind.
+SECRET_KEY = os.environ.get("MOCTRACKER_SECRET_KEY") or SimpleLazyObject(generated_key)
 DEBUG = os.environ.get("MOCTRACKER_DEBUG") == "1"
 ALLOWED_HOSTS = PUBLIC_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 
@@ -110,38 +90,8 @@ TEMPLATES = [
 ]
 
 
-def _switch(name: str, default: bool) -> bool:
-    """The environment variable ``name``, 1 or 0; raises ImproperlyConfigured for anything else."""
-    value = os.environ.get(name) or str(int(default))
-    if value not in ("0", "1"):
-        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
-    return value == "1"
-
-
-def _number(name: str, default: int) -> int:
-    """The environment variable ``name``, a small whole number, or ImproperlyConfigured."""
-    value = os.environ.get(name) or str(default)
-    if value not in map(str, range(10)):
-        raise ImproperlyConfigured(f"{name} must be a number from 0 to 9, not {value!r}.")
-    return int(value)
-
-
-def _database(url: str) -> dj_database_url.DBConfig:
-    """The database that ``url`` names; raises ImproperlyConfigured for one we are not tested on."""
-    try:
-        database = dj_database_url.parse(url)
-    except ValueError:
-        database = {}
-    if not database.get("ENGINE", "").endswith((".sqlite3", ".postgresql")):
-        raise ImproperlyConfigured(
-            "DATABASE_URL must look like postgres://user:password@host:5432/name "
-            "or sqlite:////path/to/file."
-        )
-    return database
-
-
 DATABASES = {
-    "default": _database(
+    "default": database(
         os.environ.get("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'moctracker.sqlite3'}"
     )
 }
@@ -192,10 +142,10 @@ LOGIN_REDIRECT_URL = "admin:index"
 # An idle session ends after a working day, and with the browser.
 SESSION_COOKIE_AGE = 8 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
-TWO_FACTORS_REQUIRED = _switch("MOCTRACKER_TWO_FACTORS", default=bool(PUBLIC_HOSTS))
+TWO_FACTORS_REQUIRED = switch("MOCTRACKER_TWO_FACTORS", default=bool(PUBLIC_HOSTS))
 LOCKOUT_MINUTES = 15
 
-ALLAUTH_TRUSTED_PROXY_COUNT = _number("MOCTRACKER_PROXIES", default=1 if PUBLIC_HOSTS else 0)
+ALLAUTH_TRUSTED_PROXY_COUNT = number("MOCTRACKER_PROXIES", default=1 if PUBLIC_HOSTS else 0, most=9)
 ACCOUNT_ADAPTER = "agreements.sign_in.adapters.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -239,6 +189,8 @@ MEDIA_URL = "/admin/stored/"
 MEDIA_ROOT = VAR_DIR / "media"
 # The releases of the data package, which anybody may have.
 RELEASES_ROOT = VAR_DIR / "releases"
+# Django would open uploaded files to every account of the machine, whatever the umask.
+FILE_UPLOAD_PERMISSIONS = 0o600
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -267,9 +219,19 @@ if PUBLIC_HOSTS:
     SECURE_SSL_REDIRECT = True
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in PUBLIC_HOSTS]
-    SECURE_HSTS_SECONDS = 31_536_000
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_SECONDS = number("MOCTRACKER_HSTS", default=3600, most=63_072_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = switch("MOCTRACKER_HSTS_SUBDOMAINS", default=False)
+    SECURE_HSTS_PRELOAD = switch("MOCTRACKER_HSTS_PRELOAD", default=False)
+    # The browsers' list takes no other name, and a name leaves it after months only.
+    if SECURE_HSTS_PRELOAD and not (
+        SECURE_HSTS_INCLUDE_SUBDOMAINS and SECURE_HSTS_SECONDS >= 31_536_000
+    ):
+        raise ImproperlyConfigured(
+            "MOCTRACKER_HSTS_PRELOAD=1 needs MOCTRACKER_HSTS_SUBDOMAINS=1 and MOCTRACKER_HSTS of "
+            "31536000 or more."
+        )
+# Subdomains and preloading bind sites that are not ours: the operator asks for them on purpose.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # Where the links in mails lead.
 SITE_URL = (
@@ -279,48 +241,15 @@ SITE_URL = (
 )
 
 
-def _mail_server(url: str) -> dict[str, Any]:
-    """The mail server in ``smtp+tls://``, ``smtps://`` or ``smtp://``; the console for an empty
-    one. Raises ImproperlyConfigured for anything else."""
-    kinds = {"smtp+tls": (587, "asked for"), "smtps": (465, "from the start"), "smtp": (25, "")}
-    try:
-        parts = urlsplit(url or "smtp://localhost")
-        usual_port, tls = kinds[parts.scheme]
-        return {
-            "backend": "smtp" if url else "console",
-            "host": parts.hostname or "localhost",
-            "port": parts.port or usual_port,
-            "user": unquote(parts.username or ""),
-            "password": unquote(parts.password or ""),
-            "tls": tls,
-        }
-    except (KeyError, ValueError) as error:
-        raise ImproperlyConfigured(
-            "MOCTRACKER_EMAIL_URL must look like smtp+tls://user:password@host:587, with smtps:// "
-            "for TLS from the start and smtp:// for none."
-        ) from error
-
-
-def _mail_address(variable: str) -> str:
-    """The e-mail address in an environment variable, or nothing; raises ImproperlyConfigured."""
-    address = os.environ.get(variable, "")
-    if address:
-        try:
-            validate_email(address)
-        except ValidationError as error:
-            raise ImproperlyConfigured(f"{variable} must be an e-mail address.") from error
-    return address
-
-
-_MAIL = _mail_server(os.environ.get("MOCTRACKER_EMAIL_URL", ""))
+_MAIL = mail_server(os.environ.get("MOCTRACKER_EMAIL_URL", ""))
 EMAIL_BACKEND = f"django.core.mail.backends.{_MAIL['backend']}.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = _MAIL["host"], _MAIL["port"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["user"], _MAIL["password"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL["tls"] == "asked for", _MAIL["tls"] == "from the start"
 EMAIL_TIMEOUT = 30
-DEFAULT_FROM_EMAIL = _mail_address("MOCTRACKER_EMAIL_FROM") or "moctracker@localhost"
+DEFAULT_FROM_EMAIL = mail_address("MOCTRACKER_EMAIL_FROM") or "moctracker@localhost"
 # Hears of records without an owner, and is whom operators of other sites can write to.
-DESK_EMAIL = _mail_address("MOCTRACKER_DESK_EMAIL")
+DESK_EMAIL = mail_address("MOCTRACKER_DESK_EMAIL")
 
 LOGGING = {
     "version": 1,

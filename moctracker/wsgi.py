@@ -1,9 +1,9 @@
 """The entry point for a WSGI server."""
 
-import os
-
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moctracker.settings")
+from .environment import begin
+
+begin()
 
 application = get_wsgi_application()

@@ -15,8 +15,12 @@ from pytest_django.plugin import blocking_manager_key
 
 from agreements.models import Agency, Agreement, Edition, Relation
 from agreements.views import tables
+from moctracker import environment
 from tests.registers import Registers
 from tests.signing_in import PASSWORD, SECRET
+
+# The tests are an entry point like any other: their database lies in the data folder.
+environment.begin()
 
 WANTED = pytest.StashKey[str]()
 REGISTERS = pytest.StashKey[Registers]()

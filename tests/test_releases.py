@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import io
 import itertools
+import json
 import os
 import zipfile
 
@@ -161,17 +162,28 @@ def test_a_renamed_agency_is_told_of_with_the_rows_that_name_it(small):
     assert {row["what"] for row in release.changes["agreements"]["changed"]} == {"participants"}
 
 
+def rewritten(release, files):
+    """The release with other files in its ZIP, as if an older version had built it."""
+    with zipfile.ZipFile(release.path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    content = release.path.read_bytes()
+    told = release.as_json() | {
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    release.path.with_suffix(".json").write_text(json.dumps(told))
+
+
 def test_a_new_column_makes_a_release_and_changes_no_record(small):
-    build()
-    kept = small / "moctracker-2026-11-24.zip"
+    release = build()
+    kept = release.path
     with zipfile.ZipFile(kept) as archive:
         files = {name: archive.read(name).decode() for name in archive.namelist()}
     files["areas.csv"] = "\r\n".join(
         line.rpartition(",")[0] for line in files["areas.csv"].splitlines()
     )
-    with zipfile.ZipFile(kept, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
+    rewritten(release, files)
     Edition.renew()
     assert build().changes == {
         "columns": {"added": [{"id": "areas.retired"}], "changed": [], "withdrawn": []}
@@ -179,14 +191,12 @@ def test_a_new_column_makes_a_release_and_changes_no_record(small):
 
 
 def test_a_new_table_makes_a_release_and_changes_no_record(small):
-    build()
-    kept = small / "moctracker-2026-11-24.zip"
+    release = build()
+    kept = release.path
     with zipfile.ZipFile(kept) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(kept, "w") as archive:
-        for name, content in files.items():
-            if name not in ("milestones.csv", "products.csv"):
-                archive.writestr(name, content)
+    new = ("milestones.csv", "products.csv")
+    rewritten(release, {name: each for name, each in files.items() if name not in new})
     Edition.renew()
     changes = build().changes
     assert list(changes) == ["columns"]
@@ -461,3 +471,77 @@ def test_a_release_that_the_operator_took_away_stays_listed_and_is_gone(small, c
     (small / "moctracker-2026-11-25.zip").unlink()
     assert client.get("/data/latest.zip").status_code == 404
     assert build(NEXT_DAY).before == ""
+
+
+# --- Damage -------------------------------------------------------------------------------------
+
+DAMAGES = {
+    "empty description": (".json", lambda content: b""),
+    "description cut short": (".json", lambda content: content[: len(content) // 2]),
+    "description of zeros": (".json", lambda content: bytes(len(content))),
+    "description of something else": (".json", lambda content: b"[1]"),
+    "empty ZIP": (".zip", lambda content: b""),
+    "ZIP cut short": (".zip", lambda content: content[: len(content) // 2]),
+    "ZIP with one bit turned": (".zip", lambda content: content[:-1] + bytes([content[-1] ^ 1])),
+}
+
+
+@pytest.fixture(params=DAMAGES)
+def damaged(request, small):
+    """Two releases, of which the newer has been damaged; the name of the damaged file."""
+    build()
+    touched("made-up-first", title="Another title")
+    suffix, damage = DAMAGES[request.param]
+    path = build(NEXT_DAY).path.with_suffix(suffix)
+    path.write_bytes(damage(path.read_bytes()))
+    return path.name
+
+
+def test_a_damaged_file_is_named_in_the_log_and_takes_no_page_down(damaged, client, caplog):
+    for address in ("/data/", "/data/releases/", "/data/releases/2026-11-24/"):
+        assert client.get(address).status_code == 200, address
+    assert client.get("/data/latest.zip").url == "/data/moctracker-2026-11-24.zip"
+    assert damaged in caplog.text
+
+
+def test_a_damaged_file_is_never_handed_out_as_whole(damaged, client):
+    answer = client.get("/data/moctracker-2026-11-25.zip")
+    if damaged.endswith(".json"):
+        assert answer.status_code == 404
+        return
+    assert answer.status_code == 503
+    assert answer["Cache-Control"] == "no-store"
+    assert "ETag" not in answer
+    for address in ("/data/releases/", "/data/releases/2026-11-25/"):
+        page = client.get(address).content.decode()
+        assert "the file is damaged" in page
+        assert "taken away." not in page.partition("Whoever wants")[0]
+    assert client.get("/data/releases/2026-11-25.json").json()["offered"] is False
+
+
+def test_a_damaged_release_is_built_again_under_another_name(damaged):
+    again = build(NEXT_DAY)
+    assert (again.name, again.before) == ("2026-11-25-2", "2026-11-24")
+    assert told(again) == ([], ["made-up-first"], [])
+    assert build(NEXT_DAY) is None
+
+
+def test_a_damaged_note_of_what_has_been_looked_at_is_no_note(small):
+    build()
+    (small / ".building" / "looked-at.json").write_text("")
+    assert build() is None
+
+
+def test_a_description_is_on_the_disk_before_it_bears_its_name(small, monkeypatch):
+    synced, renamed = set(), []
+    monkeypatch.setattr(building.os, "fsync", lambda file: synced.add(os.fstat(file).st_ino))
+    replace = building.Path.replace
+
+    def replaced(path, target):
+        renamed.append(path.stat().st_ino)
+        return replace(path, target)
+
+    monkeypatch.setattr(building.Path, "replace", replaced)
+    build()
+    assert len(renamed) == 3
+    assert set(renamed) <= synced

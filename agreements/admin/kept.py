@@ -11,12 +11,16 @@ from django.http import HttpRequest, HttpResponseBase, QueryDict
 #: No record comes near; more is somebody filling the table of sessions.
 MOST_CHARACTERS = 1_000_000
 _KEY = "typed"
-_signer = Signer(salt="moctracker.typed-by")
+
+
+def _signer() -> Signer:
+    """Made when it is used: it reads the secret key, which importing must not make."""
+    return Signer(salt="moctracker.typed-by")
 
 
 def author_mark(user: Any) -> str:
     """What a form carries to say whom it was made for; nobody can make one up."""
-    return _signer.sign(str(user.pk))
+    return _signer().sign(str(user.pk))
 
 
 def keeps_typed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -63,6 +67,6 @@ def _keep(request: HttpRequest) -> None:
 
 def _author(typed: QueryDict) -> str | None:
     try:
-        return _signer.unsign(typed.get("typed_by", ""))
+        return _signer().unsign(typed.get("typed_by", ""))
     except BadSignature:
         return None

@@ -9,7 +9,8 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -41,6 +42,10 @@ MAX_CELL = 1_000_000
 #: More faults than a person reads; the first ones usually explain the others.
 MAX_FAULTS = 1000
 _EXPLAINING = {"datapackage.json", "csv-metadata.json", "README.txt", "SHA256SUMS"}
+#: How much of a file is unpacked at a time, in bytes, and the ways of packing that allow it: one
+#: piece of what LZMA and bzip2 packed can unpack to gigabytes.
+_PIECE = 2**16
+_IN_PIECES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 #: What unpacking raises, depending on which byte of an archive is damaged.
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -192,10 +197,14 @@ def _refuse_constant(name: str) -> None:
 def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"“{repeated}” is given twice in one object")
+        twice = _given_twice(name for name, _ in pairs)[0]
+        raise ValueError(f"“{twice}” is given twice in one object")
     return found
+
+
+def _given_twice(names: Iterable[str]) -> list[str]:
+    """What stands more than once among the names, in their order."""
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def from_json(document: dict[str, Any], name: str = "") -> Document:
@@ -401,6 +410,9 @@ class _Tables:
                     "a register has."
                 ]
             )
+        if any(info.compress_type not in _IN_PIECES for info in infos):
+            told = "is packed in an unusual way. Pack the files as an ordinary ZIP (Deflate)."
+            raise ImportRefused([f"{self.name}: {told}"])
         known = {f"{table}.csv" for table in TABLES} | _EXPLAINING
         # macOS adds a file of its own for each.
         names = [info.filename for info in infos if not info.filename.startswith("__MACOSX/")]
@@ -416,12 +428,19 @@ class _Tables:
         ]
         self.faults += [
             f"{self.name}, {name}: stands twice in the package."
-            for name in sorted({name for name in names if names.count(name) > 1})
+            for name in sorted(_given_twice(names))
         ]
         if not any(name.endswith(".csv") for name in names):
             self.faults.append(f"{self.name}: holds no table.")
         self.refuse()
-        return {name: archive.read(name) for name in names}
+        return {name: self.content(archive, name) for name in names}
+
+    @staticmethod
+    def content(archive: zipfile.ZipFile, name: str) -> bytes:
+        """One file, never more of it than its header says: asked for a piece, ``zipfile`` unpacks
+        a piece; asked for all of it, it unpacks whatever there is and cuts it afterwards."""
+        with archive.open(name) as file:
+            return b"".join(iter(lambda: file.read(_PIECE), b""))
 
     def verify(self, files: dict[str, bytes]) -> None:
         """Hold the files against the checksums and the format, as far as the package has them."""
@@ -491,7 +510,7 @@ class _Tables:
     ) -> None:
         """Take in the rows of one table."""
         by_name = {column.name: column for column in table.columns}
-        twice = sorted({name for name in header if header.count(name) > 1})
+        twice = sorted(_given_twice(header))
         unknown = sorted(set(header) - set(by_name))
         missing = [c.name for c in table.read_back if c.name not in header]
         missing += [table.owner] if table.owner and table.owner not in header else []

@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from django.conf import settings
 from ..exports import COLUMN_VERSIONS, RegisterChanged, package
 from ..models import Agreement, Edition
 from .changed import changes
-from .folder import PREFIX, Release, free_name, newest
+from .folder import PREFIX, Release, checksum, free_name, newest
 
 #: Beside the releases, so that a finished file is moved and not copied.
 _WORKSHOP = ".building"
@@ -31,17 +30,19 @@ def build(day: datetime.date, base_url: str) -> Release | None:
     with. Raises UnderWay, RegisterChanged and OSError; then nothing is left behind.
     """
     with _alone() as workshop:
-        state = [Edition.current(), day.isoformat()]
-        looked_at, last = workshop / "looked-at.json", newest()
-        # Another edition may have the same package; so what has been looked at is noted too.
-        if last and looked_at.exists() and json.loads(looked_at.read_text()) == state:
+        edition, last = Edition.current(), newest()
+        # Another edition may have the same package; so what has been looked at is noted too, and
+        # against which release: the one that was may be taken away or damaged.
+        looked_at = workshop / "looked-at.json"
+        if last and _read(looked_at) == [edition, day.isoformat(), last.name]:
             return None
         unfinished = workshop / "package.zip"
         try:
-            release = _built(unfinished, last, day, base_url, state[0])
+            release = _built(unfinished, last, day, base_url, edition)
         finally:
             unfinished.unlink(missing_ok=True)
-        _write(looked_at, state, workshop)
+        if now := release or last:
+            _write(looked_at, [edition, day.isoformat(), now.name], workshop)
         return release
 
 
@@ -61,13 +62,11 @@ def _built(
     changed = changes(last.path, file) if last else {}
     if last and not changed:
         return None
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     release = Release(
         name=free_name(day),
         day=day.isoformat(),
         size=file.stat().st_size,
-        sha256=digest,
+        sha256=checksum(file),
         rows=rows,
         columns=len(COLUMN_VERSIONS),
         before=last.name if last else "",
@@ -80,8 +79,20 @@ def _built(
 
 def _write(path: Path, content: object, workshop: Path) -> None:
     unfinished = workshop / "unfinished.json"
-    unfinished.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    with unfinished.open("w", encoding="utf-8") as opened:
+        opened.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+        opened.flush()
+        # Else a power failure can leave the name of the new file with nothing in it.
+        os.fsync(opened.fileno())
     unfinished.replace(path)
+
+
+def _read(path: Path) -> object:
+    """What ``_write`` wrote there; None if nothing can be read."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 @contextlib.contextmanager

@@ -2,20 +2,26 @@
 
 A release is there once its JSON is. Both are written elsewhere and moved here whole, the JSON
 last, so that nobody ever reads half of one. A ZIP that the operator has taken away leaves its JSON:
-the release is then told of, and no longer offered.
+the release is then told of, and no longer offered. So is one whose ZIP a disk has damaged. A JSON
+that cannot be read is left out. The log names what is damaged.
 """
 
 import datetime
+import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from .changed import MOVED
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "moctracker-"
 #: The day, and a number where it is not the first of its day.
@@ -49,8 +55,20 @@ class Release:
 
     @property
     def offered(self) -> bool:
-        """Whether its ZIP can be had."""
-        return self.path.is_file()
+        """Whether its ZIP can be had, whole."""
+        return self.path.is_file() and not self.damaged
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a file lies in the place of its ZIP that is not the one that was built."""
+        try:
+            found = self.path.stat()
+            return not _is_whole(self.path, found.st_size, found.st_mtime_ns, self.sha256)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            logger.warning("The release %s cannot be read: %s.", self.file_name, error.strerror)
+            return True
 
     @property
     def date(self) -> datetime.date:
@@ -75,6 +93,22 @@ class Release:
         return asdict(self)
 
 
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _is_whole(path: Path, size: int, changed: int, sha256: str) -> bool:
+    """Whether a file has this checksum. It is read, and damage told, once for each ``size`` in
+    bytes and time ``changed`` in nanoseconds: a large file is not read at each request."""
+    whole = checksum(path) == sha256
+    if not whole:
+        logger.warning("The release %s is damaged: its checksum is another one.", path.name)
+    return whole
+
+
 def _order(name: str) -> tuple[str, int]:
     found = _NAME.fullmatch(name)
     return (found[1], int(found[2] or 1)) if found else ("", 0)
@@ -87,14 +121,17 @@ def every() -> list[str]:
 
 
 def named(name: str) -> Release | None:
-    """The release of this name, if there is one."""
+    """The release of this name, if there is one that can be read."""
     if not _NAME.fullmatch(name):
         return None
+    path = settings.RELEASES_ROOT / f"{PREFIX}{name}.json"
     try:
-        text = (settings.RELEASES_ROOT / f"{PREFIX}{name}.json").read_text("utf-8")
+        return Release(**json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return None
-    return Release(**json.loads(text))
+    except (OSError, ValueError, TypeError) as error:
+        logger.warning("The release file %s cannot be read: %s.", path.name, error)
+        return None
 
 
 def newest() -> Release | None:

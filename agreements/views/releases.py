@@ -120,6 +120,10 @@ def release_zip(request: HttpRequest, name: str) -> Any:
 def _file(request: HttpRequest, name: str) -> Any:
     only(request)
     release = _named(name)
+    if release.damaged:
+        problem = "The file of this release is damaged. What it was is told at "
+        problem += reverse("release-detail", args=[name])
+        raise Refusal({"address": [problem]}, 503)
     try:
         file = release.path.open("rb")
     except FileNotFoundError as error:

@@ -24,6 +24,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         port = self._free_port(os.environ.get("PORT") or "8000")
+        # The generated key is made here: where it cannot be, that is told now, and not by a page.
+        str(settings.SECRET_KEY)
         try:
             self._reach_database()
             call_command("migrate", verbosity=0, interactive=False)
