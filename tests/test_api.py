@@ -215,6 +215,7 @@ def contract():
         signal.connect(close_old_connections)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize(
     "path", [*LISTS[:4], "/provisions.csv", TABLES[-1], COVERAGE, *RECORDS, *OTHERS, *RELEASES]
@@ -284,6 +285,7 @@ def test_many_records_of_one_moment_are_told_once_each_by_name(client):
     assert sorted(found) == sorted(agreement.slug for agreement in made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", [*QUESTIONS, "q=%3F"])
 def test_the_order_of_change_tells_what_the_list_tells_and_every_tombstone(
     client, monkeypatch, query

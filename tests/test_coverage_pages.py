@@ -67,7 +67,7 @@ def listed(query):
     "query",
     [
         "agency=hsa",
-        "country=US&by=country",
+        pytest.param("country=US&by=country", marks=pytest.mark.slow),
         *(
             pytest.param(query, marks=[pytest.mark.slow, pytest.mark.shipped])
             for query in (

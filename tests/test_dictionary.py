@@ -324,6 +324,7 @@ def frictionless_faults(folder):
     return {fault[0] for fault in report.flatten(["type"])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "column", "value", "fault"),
     [

@@ -353,6 +353,7 @@ def published_pages():
     return pages | {a.get_absolute_url() for a in Agency.objects.register()}
 
 
+@pytest.mark.slow
 def test_the_sitemap_names_exactly_the_published_pages_and_each_answers(client):
     make.agreement(state="draft", participants=[make.agency()])
     root = ElementTree.fromstring(client.get("/sitemap.xml").content)  # noqa: S314 - our own

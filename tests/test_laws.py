@@ -48,7 +48,13 @@ def everything_shown(client, agreement, agency):
     assert walked > 60
 
 
-@pytest.mark.parametrize("state", sorted(set(PublicationState) - {PublicationState.PUBLISHED}))
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(state, marks=[] if state == PublicationState.DRAFT else pytest.mark.slow)
+        for state in sorted(set(PublicationState) - {PublicationState.PUBLISHED})
+    ],
+)
 def test_nothing_unpublished_is_reachable_from_any_public_address(client, state):
     agreement, agency = hidden_record(state)
     for address, shown in everything_shown(client, agreement, agency):
@@ -56,6 +62,7 @@ def test_nothing_unpublished_is_reachable_from_any_public_address(client, state)
     assert CANARY not in "".join(exports.register_document(Agreement.objects.register()))
 
 
+@pytest.mark.slow
 def test_nothing_of_a_working_copy_is_reachable_from_any_public_address(client):
     copy, agency = hidden_record(PublicationState.DRAFT)
     original = make.agreement(slug="made-up-original")
@@ -75,6 +82,7 @@ def test_nothing_of_a_working_copy_is_reachable_from_any_public_address(client):
     assert CANARY not in "".join(exports.register_document(Agreement.objects.register()))
 
 
+@pytest.mark.slow
 def test_of_a_withdrawn_record_its_own_address_tells_the_reason_and_no_other_anything(client):
     agreement, agency = hidden_record(PublicationState.PUBLISHED)
     agreement.slug, agreement.state = "made-up-withdrawn", PublicationState.WITHDRAWN

@@ -279,10 +279,7 @@ def stored_copy(settings):
 
 @pytest.mark.parametrize(
     "role",
-    [
-        pytest.param(role, marks=[] if role in ("anybody", "editor", "publisher") else SLOW)
-        for role in ROLES
-    ],
+    [pytest.param(role, marks=[] if role in ("anybody", "editor") else SLOW) for role in ROLES],
 )
 def test_every_address_of_the_desk_is_open_to_whom_the_table_says_and_to_nobody_else(
     client, empty_register, stored_copy, monkeypatch, role

@@ -73,6 +73,7 @@ def test_a_renamed_agency_is_found_by_its_new_name():
     assert agreement.slug in found("zyxwv")
 
 
+@pytest.mark.slow
 def test_an_agency_of_more_related_agreements_than_a_question_may_name_is_renamed():
     agency, (named, related) = make.agency(), (range(1100), range(1100, 2200))
     made = Agreement.objects.bulk_create(

@@ -360,6 +360,8 @@ def test_no_page_of_the_sign_in_shows_an_undefined_name_or_an_object(client, db)
     visitor.post(f"{account}confirm/", {"password": "wrong"})
     for page in ("", "app/", "keys/", "keys/add/"):
         visitor.get(factors + page)
+    visitor.get("/admin/password_change/")
+    visitor.post("/admin/password_change/")
     visitor.post(f"{factors}app/", {"code": "1"})
     visitor.post(f"{factors}keys/add/", {"credential": "{}"})
     visitor.get(f"{factors}keys/add/")

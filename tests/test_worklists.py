@@ -193,6 +193,7 @@ EVENTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("empty_register")
 @pytest.mark.parametrize("signed_on", [None, "2020", "2020-05-13", "2026-11", "2026-11-25", "2027"])
 def test_python_and_sql_find_the_same_terms_and_the_same_odd_dates(signed_on):
