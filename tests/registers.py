@@ -6,6 +6,7 @@ needs no second copy here, and an agreement that is added to the shipped registe
 
 import json
 import sqlite3
+from collections.abc import Collection
 from typing import Any
 
 from django.db import connection, transaction
@@ -43,13 +44,13 @@ _AGENCIES = {
 }
 
 
-def small() -> dict[str, Any]:
-    """The small register as a register document."""
+def cut(slugs: Collection[str]) -> dict[str, Any]:
+    """The shipped register document with these agreements only, and the agencies they name."""
     document = json.loads(SHIPPED.read_text())
-    kept = [record for record in document["agreements"] if record["slug"] in SMALL]
+    kept = [record for record in document["agreements"] if record["slug"] in slugs]
     for record in kept:
         record["relations"] = [
-            row for row in record["relations"] if row["target"] is None or row["target"] in SMALL
+            row for row in record["relations"] if row["target"] is None or row["target"] in slugs
         ]
     agencies = {agency["key"]: agency for agency in document["agencies"]}
     named = {
@@ -84,7 +85,7 @@ class Registers:
         self.shown = name if name in self.kept else ""
         self.put_back()
         if name not in self.kept:
-            document = small() if name == "small" else json.loads(SHIPPED.read_text())
+            document = cut(SMALL) if name == "small" else json.loads(SHIPPED.read_text())
             planned = plan(from_json(document))
             planned.apply(reason="Imported for the tests", name="import_register")
             self.kept[name] = Kept()
