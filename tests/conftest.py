@@ -16,6 +16,7 @@ from pytest_django.plugin import blocking_manager_key
 from agreements.models import Agency, Agreement, Edition, Relation
 from agreements.views import tables
 from moctracker import environment
+from tests.moving import person
 from tests.registers import Registers
 from tests.signing_in import PASSWORD, SECRET
 
@@ -119,6 +120,24 @@ def empty_register(db):
 def reference(db):
     """The record the register grew out of."""
     return Agreement.objects.with_related().get(slug="hsa-mhlw-moc-2026")
+
+
+@pytest.fixture
+def editor(db):
+    """Somebody who may draft."""
+    return person("editor")
+
+
+@pytest.fixture
+def publisher(db):
+    """Somebody who may publish."""
+    return person("publisher")
+
+
+@pytest.fixture
+def other_publisher(db):
+    """Somebody else who may publish."""
+    return person("publisher", "made-up-second-publisher")
 
 
 @pytest.fixture(scope="module")

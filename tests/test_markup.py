@@ -1,11 +1,8 @@
 """What a page says to a browser, a screen reader and a search engine, and what it must not say."""
 
-import os
 import re
-import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests import make
 
@@ -194,20 +191,6 @@ BROKEN_WORDS = r"""selector => {
   }
   return broken;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # Playwright runs its own event loop in this thread; Django is right that views must not.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield started
-        started.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture

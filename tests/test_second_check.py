@@ -15,21 +15,6 @@ from tests.moving import begun, complete, edited, person, published, send
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
-@pytest.fixture
-def editor():
-    return person("editor")
-
-
-@pytest.fixture
-def publisher():
-    return person("publisher")
-
-
-@pytest.fixture
-def other_publisher():
-    return person("publisher", "made-up-second-publisher")
-
-
 def awaiting(user):
     return set(Agreement.objects.awaiting_review_of(user))
 

@@ -23,21 +23,6 @@ from tests.moving import begun, change_url, complete, edited, move_url, person, 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
-@pytest.fixture
-def editor():
-    return person("editor")
-
-
-@pytest.fixture
-def publisher():
-    return person("publisher")
-
-
-@pytest.fixture
-def other_publisher():
-    return person("publisher", "made-up-second-publisher")
-
-
 def reasons(agreement):
     return [(r.reason, r.made_by_name) for r in agreement.revisions.all()]
 
