@@ -6,7 +6,6 @@ or was public is edited in a working copy, an agreement whose ``revises`` names 
 publishing it replaces the record's content (docs/adr/0012).
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -215,20 +214,21 @@ def changed_meanwhile(working_copy: Agreement) -> list[Revision]:
     history = Revision.objects.filter(agreement=working_copy.revises_id, of_working_copy=False)
     begun = working_copy.created_at
     known = history.filter(made_at__lte=begun).order_by("-pk").first()
-    content = _content(known) if known else None
+    before = content(known.record) if known else None
     changes = []
     for revision in history.filter(made_at__gt=begun).order_by("pk"):
-        if content is not None and _content(revision) != content:
+        after = content(revision.record)
+        if before is not None and after != before:
             changes.append(revision)
-        content = _content(revision)
+        before = after
     return changes
 
 
-def _content(revision: Revision) -> dict[str, Any]:
-    """What a revision says apart from the record's address and its standing with the public."""
+def content(record: dict[str, Any]) -> dict[str, Any]:
+    """What a record says apart from its address and its standing with the public: what a restored
+    version brings back."""
     standing = {"slug", "former_slugs", *STAFF[Agreement]} - {"staff_notes"}
-    told = json.loads(revision.snapshot)
-    return {name: value for name, value in told.items() if name not in standing}
+    return {name: value for name, value in record.items() if name not in standing}
 
 
 # --- Moves --------------------------------------------------------------------------------------

@@ -30,6 +30,9 @@ def begin() -> None:
     os.umask(0o077)
     try:
         VAR_DIR.mkdir(parents=True, exist_ok=True)
+        if VAR_DIR == BASE_DIR / "var":
+            # One that an earlier version made open is closed; a folder elsewhere is its owner's.
+            VAR_DIR.chmod(0o700)
     except OSError as error:
         raise ImproperlyConfigured(f"{error.filename}: {error.strerror}.") from error
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moctracker.settings")

@@ -9,12 +9,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.http import escape_leading_slashes
 
+from agreements.addresses import at_the_desk
+
 View = Callable[[HttpRequest], HttpResponseBase]
-
-
-def at_the_desk(request: HttpRequest) -> bool:
-    """Whether the address is the staff desk's; all others are public."""
-    return request.path_info.startswith("/admin/")
 
 
 class CacheControl:
@@ -74,17 +71,20 @@ def _tracks(pair: str) -> bool:
     return name.startswith("utm_") or name in TRACKING
 
 
-#: A form of the desk, with the files that belong to a record.
-MOST_BYTES = 5 * 2**20
+#: The most bytes of a form of the desk, with the files that belong to a record.
+DESK_BODY_LIMIT = 5 * 2**20
+#: What a form wraps around a file: one that is a little too large, the form itself refuses.
+_WRAPPING = 2**20
 
 
 class BodyLimit:
     """Refuses a request body that is too large (413) or of unknown length (411), unread.
 
-    A view takes ``MOST_BYTES``, or as many as its attribute ``most_bytes`` says; more than
-    ``MOST_BYTES`` only from who is signed in. A view that is exempt from the check against forged
-    requests is read-only and refuses every body itself. It stands before that check, which reads
-    the body.
+    A public view takes none and a view of the desk ``DESK_BODY_LIMIT`` bytes, or either as many as
+    its attribute ``body_limit`` says; more than ``DESK_BODY_LIMIT`` only from who has the
+    permission in its attribute ``body_permission``. A view that is exempt from the check against
+    forged requests is read-only and refuses every body itself. It stands before that check, which
+    reads the body.
     """
 
     def __init__(self, get_response: View) -> None:
@@ -100,14 +100,20 @@ class BodyLimit:
             return None
         if "Transfer-Encoding" in request.headers:
             return _refused(request, "What is sent must say how long it is.", 411)
-        limit, length = getattr(view, "most_bytes", MOST_BYTES), _length(request)
+        usual, length = DESK_BODY_LIMIT if at_the_desk(request) else 0, _length(request)
+        limit = getattr(view, "body_limit", usual)
         # Who it is, is asked only where it matters: that reads the session.
-        if length > MOST_BYTES and not request.user.is_authenticated:
-            limit = min(limit, MOST_BYTES)
-        if length > limit:
+        if length > DESK_BODY_LIMIT and not _may_send_more(request, view):
+            limit = min(limit, DESK_BODY_LIMIT)
+        if length > limit + (_WRAPPING if limit > DESK_BODY_LIMIT else 0):
             told = f"This is more than the {limit // 2**20} MB that can be sent here at once."
             return _refused(request, f"{told} Nothing was saved.", 413)
         return None
+
+
+def _may_send_more(request: HttpRequest, view: Any) -> bool:
+    permission = getattr(view, "body_permission", "")
+    return bool(permission and request.user.has_perm(permission))
 
 
 def _length(request: HttpRequest) -> int:
@@ -119,4 +125,5 @@ def _length(request: HttpRequest) -> int:
 
 
 def _refused(request: HttpRequest, message: str, status: int) -> HttpResponse:
-    return render(request, "problem.html", {"message": message}, status=status)
+    told = {"heading": "This cannot be sent", "message": message}
+    return render(request, "problem.html", told, status=status)

@@ -39,10 +39,6 @@ def move_url(agreement, move):
     return f"/admin/agreements/agreement/{agreement.pk}/move/{move}/"
 
 
-def change_url(agreement):
-    return f"/admin/agreements/agreement/{agreement.pk}/change/"
-
-
 def send(client, user, agreement, move, **typed):
     client.force_login(user)
     agreement.refresh_from_db()

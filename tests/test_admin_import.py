@@ -262,7 +262,7 @@ def test_without_a_good_reason_nothing_is_written_and_the_field_is_named(client,
 
 @pytest.mark.usefixtures("publisher")
 def test_a_missing_an_empty_and_a_huge_file_are_refused_by_field(client, monkeypatch):
-    monkeypatch.setattr(imports, "MOST_BYTES", 10)
+    monkeypatch.setattr(imports, "IMPORT_FILE_LIMIT", 10)
     for data, words in (
         ({}, "File: This field is required."),
         ({"file": SimpleUploadedFile("a.csv", b"")}, "File: The submitted file is empty."),

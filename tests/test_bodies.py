@@ -7,8 +7,8 @@ import pytest
 from django.test import Client, RequestFactory
 from django.urls import URLResolver, get_resolver
 
-from agreements.admin.imports import MOST_BYTES as IMPORT
-from moctracker.middleware import MOST_BYTES
+from agreements.admin.imports import IMPORT_FILE_LIMIT
+from moctracker.middleware import DESK_BODY_LIMIT
 from tests.walk import reversed_routes
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_a_public_address_takes_no_body_and_says_so_without_reading_it(strict, l
 
 @pytest.mark.parametrize("address", ["/admin/login/", UPLOAD, "/admin/agreements/agency/add/"])
 def test_a_stranger_sends_the_desk_no_more_than_a_form(strict, address):
-    response = sent(strict, address, CONTENT_LENGTH=str(MOST_BYTES + 1))
+    response = sent(strict, address, CONTENT_LENGTH=str(DESK_BODY_LIMIT + 1))
     assert response.status_code == 413
     assert "5 MB" in response.content.decode()
     assert "private" in response["Cache-Control"]
@@ -60,9 +60,9 @@ def test_the_desk_takes_a_form_and_the_import_a_file(admin_client):
         return sent(admin_client, address, CONTENT_LENGTH=str(length)).status_code != 413
 
     form = "/admin/agreements/agency/add/"
-    assert not taken(form, MOST_BYTES + 1)
-    assert not taken(UPLOAD, IMPORT + 2**21)
-    for address, length in ((form, MOST_BYTES), (UPLOAD, IMPORT)):
+    assert not taken(form, DESK_BODY_LIMIT + 1)
+    assert not taken(UPLOAD, IMPORT_FILE_LIMIT + 2**21)
+    for address, length in ((form, DESK_BODY_LIMIT), (UPLOAD, IMPORT_FILE_LIMIT)):
         with pytest.raises(AssertionError, match="the body was read"):
             taken(address, length)
 

@@ -306,7 +306,7 @@ def test_an_agency_of_drafts_only_is_unknown(client):
 
 def test_two_public_agencies_without_an_agreement(client):
     text = words(pair_page(client, "hsa", "cofepris"))
-    assert "No agreement in which both HSA and COFEPRIS take part was found here" in text
+    assert "No agreement that includes both HSA and COFEPRIS was found here" in text
     assert "not “no cooperation”" in text
 
 

@@ -22,6 +22,7 @@ from agreements.models import (
     Source,
 )
 from tests import make
+from tests.desk import change_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ADD = "/admin/agreements/agreement/add/"
@@ -73,10 +74,6 @@ def long_record(desk):
     record_change([made.pk], reason="Made for a test", name="a colleague")
     made.refresh_from_db()
     return made
-
-
-def change_of(made):
-    return f"/admin/agreements/agreement/{made.pk}/change/"
 
 
 def is_accessible(page):

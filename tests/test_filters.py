@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.choices import flatten_choices
 
 from agreements.filters import AgreementFilterSet, CoverageFilterSet
-from agreements.models import Agreement, Participation
+from agreements.models import Agency, Agreement
 from tests import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -102,7 +102,7 @@ def test_a_filter_of_coverage_changes_the_table(client, unlike, name):
 
 
 def _agency(key):
-    return Participation._meta.get_field("agency").related_model.objects.get(key=key)
+    return Agency.objects.get(key=key)
 
 
 @pytest.mark.parametrize("name", sorted(set(LIST_FILTERS) - set(COVERAGE_FILTERS)))

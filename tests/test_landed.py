@@ -1,5 +1,8 @@
 """Landed migrations never change."""
 
+import re
+import subprocess
+
 import pytest
 
 from tests import landed
@@ -7,6 +10,13 @@ from tests import landed
 
 def test_no_landed_migration_was_changed_or_removed():
     assert landed.faults() == []
+
+
+def test_no_line_of_the_checksums_was_ever_altered():
+    """Whoever changes a migration and its line together is found by the history of the file."""
+    log = ["git", "log", "--patch", "--format=", "--", str(landed.SUMS)]
+    told = subprocess.run(log, cwd=landed.PROJECT, capture_output=True, text=True)
+    assert [line for line in told.stdout.splitlines() if re.match(r"-[0-9a-f]{64}  ", line)] == []
 
 
 def test_every_migration_is_held_from_the_day_it_lands():

@@ -35,11 +35,10 @@ from agreements.models import (
 )
 from tests import make
 from tests.made_up_key import Key
+from tests.signing_in import PASSWORD, SECRET
 
 pytestmark = pytest.mark.django_db
 
-SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-PASSWORD = "made-up-password"
 DESK = "/admin/agreements/"
 
 #: Python's words for an object: `<Agency: HSA>`, a list of them, a function, a set.

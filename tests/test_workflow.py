@@ -17,8 +17,8 @@ from agreements.models import Agreement, Evidence, Relation, Revision
 from agreements.models.timeline import RelationKind
 from agreements.workflow import Move
 from tests import make
-from tests.desk import empty_form, rows
-from tests.moving import begun, change_url, complete, edited, move_url, person, published, send
+from tests.desk import change_of, empty_form, rows
+from tests.moving import begun, complete, edited, move_url, person, published, send
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -46,7 +46,7 @@ def test_a_draft_is_submitted_returned_submitted_and_published_by_a_second_perso
     assert send(client, editor, draft, "submit").status_code == 302
     assert send(client, publisher, draft, "return", note="The date is wrong.").status_code == 302
     client.force_login(editor)
-    assert "Returned to draft: The date is wrong." in client.get(change_url(draft)).content.decode()
+    assert "Returned to draft: The date is wrong." in client.get(change_of(draft)).content.decode()
     assert send(client, editor, draft, "submit").status_code == 302
     client.logout()
     assert client.get(address).status_code == 404
@@ -81,7 +81,7 @@ def test_who_edited_last_publishes_only_for_a_reason_and_the_record_stays_marked
     assert send(client, publisher, draft, "publish", reason="Nobody is here.").status_code == 302
     draft.refresh_from_db()
     assert draft.unchecked_because == "Nobody is here."
-    assert "Nobody is here." in client.get(change_url(draft)).content.decode()
+    assert "Nobody is here." in client.get(change_of(draft)).content.decode()
     client.logout()
     for face in (draft.get_absolute_url(), f"/agreements/{draft.slug}.json"):
         assert "Nobody is here." not in client.get(face).content.decode()
@@ -112,7 +112,7 @@ def test_what_is_incomplete_is_not_published_and_each_gap_leads_to_its_field(
     record_change([draft.pk], reason="Created", user=editor)
     client.force_login(publisher)
     page = client.get(move_url(draft, "publish"))
-    form = client.get(change_url(draft)).content.decode()
+    form = client.get(change_of(draft)).content.decode()
     assert [each.anchor for each in page.context["missing"]] == [
         "id_instrument_type",
         "id_signed_on",
@@ -121,7 +121,7 @@ def test_what_is_incomplete_is_not_published_and_each_gap_leads_to_its_field(
         "provisions-0",
     ]
     for each in page.context["missing"]:
-        assert f'href="{change_url(draft)}#{each.anchor}"' in page.content.decode()
+        assert f'href="{change_of(draft)}#{each.anchor}"' in page.content.decode()
         assert f'id="{each.anchor}"' in form, each
     before = everything()
     assert send(client, publisher, draft, "publish").status_code == 409
@@ -265,7 +265,7 @@ def test_a_former_address_is_typed_with_a_draft_and_stays_once_published(client,
         "lock_version": make.version(draft),
         **rows("former_slugs", {"slug": "made-up-before"}),
     }
-    assert client.post(change_url(draft), form).status_code == 302
+    assert client.post(change_of(draft), form).status_code == 302
     send(client, publisher, draft, "publish")
     assert client.get("/agreements/made-up-before/")["Location"] == draft.get_absolute_url()
 
@@ -286,11 +286,11 @@ def test_a_published_record_is_changed_in_a_working_copy_that_the_public_never_s
     )
     edited(copy, editor, title="Made-up, corrected")
     copy.provisions.all().delete()
-    form = client.get(change_url(copy)).content.decode()
+    form = client.get(change_of(copy)).content.decode()
     assert "Working copy, draft" in form
     assert 'name="slug"' not in form
     assert "former_slugs-TOTAL_FORMS" not in form
-    assert "Open the working copy" in client.get(change_url(made)).content.decode()
+    assert "Open the working copy" in client.get(change_of(made)).content.decode()
     assert (
         "Working copy: Made-up, corrected"
         in client.get("/admin/agreements/agreement/").content.decode()
@@ -302,7 +302,7 @@ def test_a_published_record_is_changed_in_a_working_copy_that_the_public_never_s
 
     revisions = made.revisions.filter(of_working_copy=False).count()
     landed = send(client, publisher, copy, "publish")
-    assert landed["Location"] == change_url(made)
+    assert landed["Location"] == change_of(made)
     assert not Agreement.objects.filter(pk=copy.pk).exists()
     made.refresh_from_db()
     assert (made.title, made.slug) == ("Made-up, corrected", "made-up-present")
@@ -374,7 +374,7 @@ def test_a_working_copy_is_begun_once_and_discarded_by_who_began_it_or_a_publish
     assert send(client, other, copy, "discard").status_code == 403
     assert send(client, editor, made, "discard").status_code == 409
     edited(copy, editor, title="Made-up, given up")
-    assert send(client, editor, copy, "discard")["Location"] == change_url(made)
+    assert send(client, editor, copy, "discard")["Location"] == change_of(made)
     assert not Agreement.objects.filter(revises=made).exists()
     given_up = made.revisions.first()
     assert (given_up.reason, given_up.of_working_copy) == ("Working copy discarded", True)
@@ -420,7 +420,7 @@ def test_a_withdrawn_record_is_corrected_in_a_working_copy_and_stays_withdrawn(
     made = published(editor, publisher)
     reason = {"withdrawal_kind": "published_in_error", "withdrawal_reason": "Wrong."}
     send(client, publisher, made, "withdraw", **reason)
-    assert "Published in error" in client.get(change_url(made)).content.decode()
+    assert "Published in error" in client.get(change_of(made)).content.decode()
     copy = begun(client, editor, made)
     assert (copy.withdrawal_kind, copy.state) == ("", "draft")
     edited(copy, editor, title="Made-up, right")
@@ -512,14 +512,14 @@ def test_a_record_that_is_not_there_is_not_found(admin_client, pk):
 def test_the_form_of_what_the_public_sees_or_saw_is_for_reading_only(admin_client, state):
     made = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
     Agreement.objects.filter(pk=made.pk).update(state=state)
-    form = admin_client.get(change_url(made)).content.decode()
+    form = admin_client.get(change_of(made)).content.decode()
     assert 'name="title"' not in form
     assert 'name="_save"' not in form
     assert "Edit in a working copy" in form
     forged = empty_form() | {"title": "Forged", "state": "draft", "_save": "Save"}
     before = everything()
-    assert admin_client.post(change_url(made), forged).status_code == 403
-    delete = change_url(made).replace("change", "delete")
+    assert admin_client.post(change_of(made), forged).status_code == 403
+    delete = change_of(made).replace("change", "delete")
     assert admin_client.post(delete, {"post": "yes"}).status_code == 403
     assert everything() == before
 
@@ -530,7 +530,7 @@ def test_the_form_of_a_published_record_takes_no_query_more_for_each_row(
 ):
     made = Agreement.objects.get(slug=slug)
     with django_assert_max_num_queries(25):
-        admin_client.get(change_url(made))
+        admin_client.get(change_of(made))
 
 
 def test_every_allowed_move_and_no_other_is_possible_from_each_state(publisher, editor):
@@ -549,7 +549,7 @@ def test_every_allowed_move_and_no_other_is_possible_from_each_state(publisher, 
 
 def test_an_editor_deletes_a_draft_with_its_history_and_a_viewer_reads_why_not(client, editor):
     draft = complete(editor)
-    delete = change_url(draft).replace("change", "delete")
+    delete = change_of(draft).replace("change", "delete")
     client.force_login(person("viewer"))
     response = client.post(delete, {"post": "yes"})
     assert (response.status_code, "Your role does not allow" in response.content.decode()) == (

@@ -32,7 +32,9 @@ from .background import Outcome, Teller, in_background
 
 T = TypeVar("T")
 
-MOST_BYTES = 200 * 2**20
+#: Who may import.
+IMPORT = "agreements.import_register"
+IMPORT_FILE_LIMIT = 200 * 2**20
 #: More records of one kind than a person reads; the others are counted. Marking the words that
 #: differ in long texts takes time.
 SHOWN = 200
@@ -52,7 +54,7 @@ class UploadForm(forms.Form):
     def clean_file(self) -> Any:
         """Refuse what is too large."""
         file = self.cleaned_data["file"]
-        if file.size > MOST_BYTES:
+        if file.size > IMPORT_FILE_LIMIT:
             raise forms.ValidationError("The file has more than 200 MB.")
         return file
 
@@ -81,7 +83,7 @@ def urls(model_admin: admin.ModelAdmin) -> list[URLPattern]:
     """The addresses of the import, under those of the agreements."""
 
     def guarded(view: Callable[..., HttpResponse | StreamingHttpResponse]) -> Any:
-        allowed = permission_required("agreements.import_register", raise_exception=True)
+        allowed = permission_required(IMPORT, raise_exception=True)
         return model_admin.admin_site.admin_view(allowed(view))
 
     return [
@@ -111,8 +113,9 @@ def upload(request: HttpRequest) -> HttpResponse:
     return redirect("admin:agreements_import_preview", pending.pk)
 
 
-# For BodyLimit, with what a form wraps around the file: what is a little too large, the form tells.
-upload.most_bytes = MOST_BYTES + 2**20  # type: ignore[attr-defined]
+# For BodyLimit.
+upload.body_limit = IMPORT_FILE_LIMIT  # type: ignore[attr-defined]
+upload.body_permission = IMPORT  # type: ignore[attr-defined]
 
 
 @require_safe

@@ -15,15 +15,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ..changes import Difference, differences, in_one_line
-from ..exports import STAFF, record
+from ..exports import record
 from ..history import names_in, record_change
 from ..importer import ImportRefused, restore
 from ..models import Agreement, Revision
-from ..workflow import Refused, begin_working_copy
+from ..workflow import Refused, begin_working_copy, content
 
 PAGE_SIZE = 50
-#: Where a record stands, not what it says: restoring leaves it as it is.
-_NOT_RESTORED = {"slug", "former_slugs", *STAFF[Agreement]} - {"staff_notes"}
 
 
 @admin.register(Revision)
@@ -166,7 +164,7 @@ def restore_version(
         "revision": revision,
         "target": target,
         "begins_working_copy": _was_public(target),
-        "differences": _differences(_content(now), _content(revision.record)),
+        "differences": _differences(content(now), content(revision.record)),
         "form": RestoreForm(initial={"lock_version": target.lock_version}),
         "problems": problems,
     }
@@ -239,10 +237,6 @@ def _told(page: list[Revision], revisions: Any) -> list[dict[str, Any]]:
         told = differences(previous.record, revision.record) if previous else []
         versions.append({"revision": revision, "previous": previous, "summary": in_one_line(told)})
     return versions
-
-
-def _content(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name not in _NOT_RESTORED}
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:

@@ -70,8 +70,8 @@ class PublishForm(MoveForm):
 
     reason = _sentence(
         "Why nobody else checks it first",
-        "You edited this record after it was last checked. For staff only: the record stays "
-        "marked as published without a second check until another person approves it.",
+        "You edited this record, and nobody else has checked it since. For staff only: the "
+        "record stays marked as published without a second check until another person approves it.",
     )
     replace = forms.BooleanField(
         label="Replace what was changed meanwhile",

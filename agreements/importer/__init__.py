@@ -81,8 +81,7 @@ class Plan:
         makes the plan another one.
         """
         with _all_alive(), transaction.atomic():
-            # Whoever changes a record renews one of these rows: until the end they wait.
-            list(Edition.objects.select_for_update().order_by("pk"))
+            Edition.lock()
             now = self if Edition.of_all() == self.edition else Plan(self.document)
             if now is not self and now.told != self.told:
                 raise ImportRefused(

@@ -141,8 +141,9 @@ class SearchDocument(models.Model):
 
 
 class Edition(models.Model):
-    """Two rows: which edition of the public register this is, and which of all that is kept, drafts
-    included. Whatever is kept in memory, and every page's entity tag, holds for one edition of the
+    """Cache generation: one mark for what is public, one for all that is kept, drafts included.
+
+    Whatever is kept in memory, and every page's entity tag, holds for one edition of the
     register; a planned import holds for one of all. A mark is new after each change and never
     comes back, so that a change which was rolled back leaves nothing behind."""
 
@@ -166,6 +167,14 @@ class Edition(models.Model):
     @classmethod
     def _mark(cls, pk: int) -> str:
         return cls.objects.filter(pk=pk).values_list("mark", flat=True).first() or ""
+
+    @classmethod
+    def lock(cls) -> None:
+        """Make whoever changes a record wait until this transaction ends."""
+        for pk in (cls.PUBLIC, cls.ALL):
+            # The second is not there yet where nothing has changed since an upgrade.
+            cls.objects.get_or_create(pk=pk)
+        list(cls.objects.select_for_update().order_by("pk"))
 
     @classmethod
     def renew(cls, *, public: bool = True) -> None:

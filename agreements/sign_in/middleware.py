@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
+from ..addresses import at_the_desk
 from .factors import has_shown_second_factor
 
 #: Seconds between two notes that a person is still at work.
@@ -51,7 +52,7 @@ class TwoFactors:
     ) -> HttpResponse | None:
         match = request.resolver_match
         # Public pages must not even look at the session.
-        if not match or not match.route.startswith("admin/") or request.user.is_anonymous:
+        if not match or not at_the_desk(request) or request.user.is_anonymous:
             return None
         _note_activity(request)
         if match.view_name in ALWAYS_OPEN:

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
+from django.views.defaults import server_error
 
 from .. import dictionary as dictionary_of_data
 from .. import facets, releases
@@ -20,10 +21,10 @@ from ..coverage import Commitment, Depth, Stage
 from ..exports import TABLES
 from ..models import Agreement
 from ..status import STANDING, Status
-from . import unsaved
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
 from .faces import RECORDS_A_PAGE
 from .parts import Refusal, ruled, vocabulary
+from .storage_errors import storage_fault, unavailable
 
 #: What the sources say is so or is agreed. What is only intended is never added to it.
 _FIRM = (Commitment.IN_OPERATION, Commitment.AGREED)
@@ -161,19 +162,21 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for a member of staff whose role does not reach so far."""
     message = "Your role does not allow this, or the record is not in a state that allows it."
-    return render(request, "problem.html", {"message": message}, status=403)
+    told = {"heading": "You cannot do this", "message": message}
+    return render(request, "problem.html", told, status=403)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """The page for an error of ours, or of the machine."""
-    return unsaved.failed(request, sys.exc_info()[1])
+    """The page for an error of ours (500), or of the storage (503)."""
+    fault = storage_fault(sys.exc_info()[1])
+    return unavailable(request, fault) if fault else server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page for a question that cannot be answered; a program gets its own kind of refusal."""
-    if unsaved.why_unsaved(exception):
+    if fault := storage_fault(exception):
         # Django takes a session that could not be saved for one that was deleted.
-        return unsaved.failed(request, exception)
+        return unavailable(request, fault)
     message = str(exception) if isinstance(exception, BadRequest) else "This cannot be answered."
     if request.path.endswith(FOR_PROGRAMS):
         return opened(refused(request, Refusal({"request": [message]})))

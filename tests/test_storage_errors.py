@@ -1,10 +1,12 @@
 """A full disk or a busy database is told as what it is, and nothing is changed."""
 
 import errno
+import json
 import sqlite3
 from unittest.mock import patch
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
@@ -12,6 +14,8 @@ from django.db.backends.utils import CursorWrapper
 from django.test import Client
 
 from agreements import releases
+from agreements.views.storage_errors import FULL as FULL_DISK
+from agreements.views.storage_errors import storage_fault, unavailable
 from tests.signing_in import PASSWORD, give_password
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -73,7 +77,7 @@ def test_a_session_that_cannot_be_saved_is_not_taken_for_a_deleted_one(visitor, 
     with refusing("django_session", codes):
         answer = visitor.get("/admin/")
     assert answer.status_code == 503
-    assert "It could not be saved" in answer.content.decode()
+    assert "may or may not have been saved" in answer.content.decode()
     assert visitor.get("/admin/").status_code == 200
 
 
@@ -84,6 +88,39 @@ def test_a_record_that_cannot_be_saved_is_told_so_and_any_other_error_is_not(vis
         assert visitor.post("/admin/auth/group/add/", typed).status_code == 503
     with refusing("auth_group", {"sqlite_errorcode": 1, "sqlstate": "42P01"}):
         assert visitor.post("/admin/auth/group/add/", typed).status_code == 500
+
+
+def test_a_record_that_was_saved_before_its_session_was_not_is_not_said_to_be_lost(visitor, staff):
+    visitor.force_login(staff)
+    session = visitor.session
+    session["last_seen"] = 0
+    session.save()
+    with refusing("django_session", BUSY[0]):
+        answer = visitor.post("/admin/auth/group/add/", {"name": "Made-up role"})
+    assert Group.objects.filter(name="Made-up role").exists()
+    assert "check whether it was saved" in answer.content.decode()
+
+
+def test_the_public_and_programs_are_told_to_try_again_and_no_more(visitor, rf):
+    page = unavailable(rf.get("/agreements/"), FULL_DISK).content.decode()
+    assert "Try again in a few minutes" in page
+    assert "disk" not in page
+    face = unavailable(rf.get("/agreements.json"), FULL_DISK)
+    assert (face.status_code, face["Retry-After"]) == (503, "600")
+    assert json.loads(face.content)["status"] == 503
+    assert face["Access-Control-Allow-Origin"] == "*"
+
+
+def test_an_error_of_ours_that_hides_a_lock_is_still_an_error_of_ours():
+    def fail():
+        try:
+            raise OperationalError from Driver(sqlite_errorcode=5)
+        except OperationalError:
+            raise ValueError("Ours.") from None
+
+    with pytest.raises(ValueError, match="Ours") as ours:
+        fail()
+    assert storage_fault(ours.value) == ""
 
 
 def test_a_count_that_cannot_be_written_is_an_error_and_one_that_is_there_is_not():
