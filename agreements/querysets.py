@@ -267,8 +267,8 @@ class AgreementQuerySet(models.QuerySet[Any]):
     def _is_author(self, user: Any) -> Q:
         same = Q(person=user) | Q(person=None, name=user.get_username())
         here = Q(agreement=OuterRef("pk")) | Q(agreement=OuterRef("revises"))
-        # Whoever edited last stays an author after a check: a copy that a colleague begins and leaves
-        # unchanged is no second pair of eyes.
+        # Whoever edited last stays an author after a check: a copy that a colleague begins and
+        # leaves unchanged is no second pair of eyes.
         return Q(last_edited_by=user) | Q(Exists(self._rows("authorships").filter(same, here)))
 
     def unchecked(self) -> "AgreementQuerySet":
