@@ -4,6 +4,8 @@ from itertools import count
 
 from django.contrib import admin
 
+from agreements.dates import to_partial_date
+from agreements.history import derive_standings
 from agreements.importer import plan
 from agreements.importer.document import from_json
 from agreements.models import (
@@ -63,7 +65,13 @@ def agreement(*, milestones=(), provisions=(), participants=(), **fields):
     for position, party in enumerate(participants, start=1):
         Participation.objects.create(agreement=made, agency=party, position=position)
     Edition.renew()
-    return made
+    return derived(made)
+
+
+def derived(*agreements):
+    """Work out the status of agreements whose rows were just written, and return the first."""
+    derive_standings({a.pk: (to_partial_date(a.signed_on), a.milestones.all()) for a in agreements})
+    return agreements[0]
 
 
 def provision(agreement, area="gmp-inspection-reliance", products=(), **fields):

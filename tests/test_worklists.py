@@ -63,6 +63,7 @@ def something_for_each_list(person, other):
         state="withdrawn", withdrawal_kind="by_parties", withdrawal_reason="x"
     )
     withdrawn.milestones.create(kind="term_set", until=in_days(-1))
+    make.derived(withdrawn)
     return {
         "my-drafts": {draft.pk, copy.pk},
         "awaiting-my-review": {review.pk, orphan.pk},
