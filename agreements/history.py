@@ -6,7 +6,7 @@ is whole.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,13 @@ from .models import (
     SearchDocument,
     Standing,
 )
+from .oddities import unsourced
 from .querysets import PublicationState, batched
-from .status import Dated, Event, MilestoneKind, standings
+from .status import Dated, Event, MilestoneKind, odd_until, standings
 
 #: The number of the rules by which things are worked out of records. Whoever changes what follows
-#: from a record (its status, its search terms) adds one: ``manage.py derive`` then finds what is to
-#: be worked out anew.
+#: from a record (status, search terms, what is odd in it) adds one: ``manage.py derive`` then finds
+#: what is to be worked out anew.
 RULES = 1
 #: Whole records in memory at a time.
 _SEVERAL = 500
@@ -314,17 +315,26 @@ def _derive(written: Sequence[Written]) -> None:
         unique_fields=["agreement"],
         update_fields=["title_terms", "all_terms", "passages"],
     )
-    derive_standings({each.agreement_id: _life(each.record) for each in written})
+    lives = {each.agreement_id: _life(each.record) for each in written}
+    derive_standings(lives)
     Digest.objects.bulk_create(
-        [Digest(agreement_id=each.agreement_id, rules=RULES) for each in written],
+        [
+            Digest(
+                agreement_id=each.agreement_id,
+                rules=RULES,
+                unsourced=unsourced(each.record),
+                odd_until=odd_until(*lives[each.agreement_id]),
+            )
+            for each in written
+        ],
         update_conflicts=True,
         unique_fields=["agreement"],
-        update_fields=["rules"],
+        update_fields=["rules", "unsourced", "odd_until"],
     )
 
 
 #: What the status of an agreement follows from: its signature and its milestones.
-Life = tuple[PartialDate | None, Iterable[Dated]]
+Life = tuple[PartialDate | None, Collection[Dated]]
 
 
 def _life(record: dict[str, Any]) -> Life:

@@ -24,15 +24,9 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Collate
 
 from . import search
-from .coverage import Commitment, Instrument
+from .coverage import Instrument
 from .lineage import STEPS
-from .status import (
-    CLOSED,
-    FOLLOWS_SIGNATURE,
-    TAKES_EFFECT,
-    MilestoneKind,
-    Status,
-)
+from .status import CLOSED, MilestoneKind, Status
 
 
 class PublicationState(models.TextChoices):
@@ -289,31 +283,13 @@ class AgreementQuerySet(models.QuerySet[Any]):
         return self.filter(Exists(self._related("sources").filter(reachable=False)))
 
     def facts_without_source(self) -> "AgreementQuerySet":
-        """Agreements without any source, or with a fact of which ``oddities.facts_without_source``,
-        the Python twin, tells."""
-        unsourced = {"source__isnull": True}
-        without_words = Q(commitment=Commitment.INTENDED, statement="")
-        expected = ~Q(statement="") & Q(**unsourced)
-        reported = ~Q(reported="") & Q(reported_source__isnull=True)
-        return self.filter(
-            ~Exists(self._related("sources"))
-            | Exists(self._related("provisions").filter(without_words | Q(**unsourced)))
-            | Exists(self._milestones().filter(**unsourced))
-            | Exists(self._related("outcomes").filter(expected | reported))
-        )
+        """Agreements that are ``oddities.unsourced``."""
+        return self.filter(digest__unsourced=True)
 
     def odd_dates(self, day: datetime.date) -> "AgreementQuerySet":
-        """Agreements with dates that are possible and yet most likely a slip: the SQL twin of
-        ``status.odd_dates``."""
-        before = self._milestones().filter(
-            kind__in=list(FOLLOWS_SIGNATURE), date_latest__lt=OuterRef("signed_on_earliest")
-        )
-        effects = self._rows("milestones").filter(
-            agreement=OuterRef("agreement"), kind__in=list(TAKES_EFFECT), date__isnull=False
-        )
-        first = Subquery(effects.order_by("date_earliest").values("date_earliest")[:1])
-        ended = self._milestones().filter(until_latest__lt=first)
-        return self.filter(Q(signed_on_earliest__gt=day) | Exists(before) | Exists(ended))
+        """Agreements with dates that are possible and yet most likely a slip: those in which
+        ``status.odd_dates`` finds some."""
+        return self.filter(digest__odd_until__gt=day)
 
     def as_of(self, day: datetime.date) -> "AgreementQuerySet":
         """Agreements of which something dated had happened by ``day``; never undated ones."""

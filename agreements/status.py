@@ -316,6 +316,16 @@ def odd_dates(
             )
 
 
+def odd_until(signed_on: PartialDate | None, milestones: Iterable[Dated]) -> datetime.date | None:
+    """The first day on which ``odd_dates`` finds nothing, ``date.max`` where it always finds
+    something, None where it never does. Only a signature in the future passes with time."""
+    told = list(milestones)
+    if any(odd_dates(datetime.date.max, signed_on, told)):
+        return datetime.date.max
+    odd_at_first = any(odd_dates(datetime.date.min, signed_on, told))
+    return signed_on.earliest if signed_on and odd_at_first else None
+
+
 def first_effect(
     day: datetime.date, signed_on: PartialDate | None, milestones: Iterable[Dated]
 ) -> Dated | None:

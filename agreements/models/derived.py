@@ -33,17 +33,25 @@ class Standing(models.Model):
 
 
 class Digest(models.Model):
-    """By which rules what is kept beside an agreement was worked out."""
+    """Read model: what is found in an agreement, and by which rules what is kept beside it was
+    worked out."""
 
     agreement = models.OneToOneField(
         Agreement, on_delete=models.CASCADE, primary_key=True, related_name="digest"
     )
     #: ``history.RULES`` as it was then.
     rules = models.PositiveIntegerField()
+    #: ``oddities.unsourced``.
+    unsourced = models.BooleanField()
+    #: ``status.odd_until``.
+    odd_until = models.DateField(null=True)
 
     class Meta:
         default_permissions = ()
-        indexes = [models.Index(fields=["rules", "agreement"], name="digest_rules")]
+        indexes = [
+            models.Index(fields=["rules", "agreement"], name="digest_rules"),
+            models.Index(fields=["odd_until"], name="digest_odd_dates"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.agreement} by rules {self.rules}"
