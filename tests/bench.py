@@ -71,7 +71,7 @@ PAGES = {
 def fill(size, seed=1):
     """A made-up register: agencies, agreements, rows and search terms."""
     from agreements.coverage import Commitment, Depth
-    from agreements.history import reindex_all
+    from agreements.history import derive_all
     from agreements.models import (
         Agency,
         Agreement,
@@ -168,7 +168,7 @@ def fill(size, seed=1):
             for kind in draw.sample(["announced", "entered_into_force", "suspended", "renewed"], 2)
         )
         ids = [a.pk for a in agreements]
-        reindex_all(Agreement.objects.filter(pk__in=ids))
+        derive_all(Agreement.objects.filter(pk__in=ids))
 
 
 def free_port():

@@ -10,6 +10,7 @@ from .agreement import (
     TextAvailability,
     WithdrawalKind,
 )
+from .derived import Digest, Standing
 from .evidence import Evidence, EvidenceTopic, Source, SourceKind
 from .participation import (
     Capacity,
@@ -33,6 +34,7 @@ __all__ = [
     "Capacity",
     "CooperationArea",
     "DetailLevel",
+    "Digest",
     "Direction",
     "Edition",
     "Evidence",
@@ -56,6 +58,7 @@ __all__ = [
     "SigningAct",
     "Source",
     "SourceKind",
+    "Standing",
     "TextAvailability",
     "WithdrawalKind",
 ]
