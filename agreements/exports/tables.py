@@ -27,7 +27,8 @@ class Column:
 
     ``kind`` is one of text, code, number, decimal, boolean, partial date, date, time, web address.
     ``field`` names the field of the record; it is empty where the value is worked out, and such a
-    column is not read back. ``refers`` is the table and column whose value it repeats.
+    column is not read back. ``refers`` is the table and column whose value it repeats. ``since``
+    is the version of the columns that brought it: 1 for all that the first release will have.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Column:
     listed: bool = False
     required: bool = False
     refers: tuple[str, str] | None = None
+    since: int = 1
 
     @property
     def derived(self) -> bool:
@@ -403,3 +405,5 @@ TABLES: dict[str, Table] = {
 }
 #: The columns of the flat table, for ever: new ones go to the end.
 COLUMNS = AGREEMENTS.header
+#: The version of the columns, which each release of the data package names.
+COLUMN_VERSION = max(column.since for table in TABLES.values() for column in table.columns)
