@@ -22,7 +22,6 @@ from agreements.exports import (
     PARTNERS,
     PUBLIC,
     TABLES,
-    meaning,
     package,
 )
 from agreements.filters import AgreementFilterSet, CoverageFilterSet
@@ -33,6 +32,7 @@ from agreements.models import (
     Edition,
     ProductCategory,
     Provision,
+    meaning,
 )
 from tests import make
 
@@ -88,6 +88,13 @@ def test_every_column_of_every_table_is_described(whole):
             assert column.type, column
             assert column.allowed, column
             assert column.since >= 1, column
+
+
+def test_every_public_field_means_something_and_only_public_fields_do():
+    for model, names in PUBLIC.items():
+        assert all(len(meaning(model, name)) > 5 for name in names), model
+        stated = {n for each in model.__mro__ for n in vars(each).get("MEANINGS", {})}
+        assert stated <= set(names), model
 
 
 def test_an_example_is_a_value_of_the_register(whole):

@@ -2,7 +2,6 @@
 
 from .bulk import RegisterChanged, row_count, table_csv, table_rows
 from .cells import LIST_SEPARATOR, guard, unguard
-from .meanings import meaning
 from .package import PACKAGE_FORMAT, package
 from .partners import PARTNER_COLUMNS, PARTNERS, partner_row, partners_csv
 from .records import (
@@ -51,7 +50,6 @@ __all__ = [
     "coverage_table",
     "guard",
     "inverse_relation",
-    "meaning",
     "package",
     "partner_row",
     "partners_csv",

@@ -14,10 +14,9 @@ from django.db.models import Model
 
 from ..coverage import Stage
 from ..dates import PartialDateField
-from ..models import Agency, Agreement, CooperationArea, ProductCategory
+from ..models import Agency, Agreement, CooperationArea, ProductCategory, meaning
 from ..status import Status
 from .cells import any_formula, guard, joined, parted, unguard
-from .meanings import meaning
 from .records import CHILDREN, NATURAL_KEY, PUBLIC
 
 

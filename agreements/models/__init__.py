@@ -10,6 +10,7 @@ from .agreement import (
     TextAvailability,
     WithdrawalKind,
 )
+from .columns import meaning
 from .evidence import Evidence, EvidenceTopic, Source, SourceKind
 from .participation import (
     Capacity,
@@ -58,4 +59,5 @@ __all__ = [
     "SourceKind",
     "TextAvailability",
     "WithdrawalKind",
+    "meaning",
 ]
