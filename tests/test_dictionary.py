@@ -17,7 +17,10 @@ from django.db import connection
 
 from agreements import dictionary
 from agreements.exports import (
+    CHILDREN,
     COLUMN_VERSION,
+    COLUMNS,
+    DERIVED,
     PARTNER_COLUMNS,
     PARTNERS,
     PUBLIC,
@@ -262,30 +265,58 @@ def test_every_link_inside_the_page_leads_somewhere(client):
         assert set(re.findall(r'href="#([^"]+)"', shown)) <= set(ids)
 
 
-def test_the_document_has_every_column_of_every_table():
+def lines(shown, anchor):
+    """The lines of the table in the section of the page with this id: name -> the other cells."""
+    section = shown.partition(f'id="{anchor}"')[2].partition("</section>")[0]
+    cells = re.compile(r"<(?:th scope=\"row\"|td)>(.*?)</t[hd]>", re.DOTALL)
+    text = re.compile(r"<[^>]*>|(?<=\s)\s+")
+    told = (
+        [html.unescape(text.sub("", cell)).strip() for cell in cells.findall(line)]
+        for line in section.split("<tr>")[2:]
+    )
+    return {name: others for name, *others in told}
+
+
+def test_the_page_gives_every_column_its_meaning_type_unit_and_what_is_allowed(client):
+    shown = page(client)
+    units = {"partial date", "date", "time", "number", "decimal"}
     for name, table in TABLES.items():
-        if name == "agreements":
-            continue
-        section = DOCUMENT.partition(f"### {table.noun.__name__}\n")[2].partition("\n### ")[0]
-        for column in table.header:
-            where = DOCUMENT if column == table.owner or column in table.worked_out else section
-            assert f"`{column}`" in where, (name, column)
-    for name in CoverageFilterSet.base_filters:
-        assert f"`{name}`" in DOCUMENT, name
+        told = lines(shown, f"table-{name}")
+        assert list(told) == list(table.header)
+        for column in table.columns:
+            meaning, kind, allowed, example, since = told[column.name]
+            assert meaning == column.meaning
+            assert kind.partition(",")[0].removeprefix("list of ") == column.kind
+            assert (", " in kind) == (column.kind in units), (name, column.name)
+            assert allowed.removesuffix("(never empty)"), (name, column.name)
+            assert example, (name, column.name)
+            assert since == str(column.since)
+    assert set(DERIVED) <= set(COLUMNS), "the JSON names them as the table does"
+    told = lines(shown, "partners")
+    assert told == {each.name: [each.meaning, str(each.since)] for each in PARTNERS}
 
 
-def test_the_document_gives_every_field_its_meaning():
-    for model, names in PUBLIC.items():
-        section = DOCUMENT.partition(f"### {model.__name__}\n")[2].partition("\n### ")[0]
-        rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \|$", section, re.MULTILINE))
-        for name in names:
-            assert rows[name].startswith(meaning(model, name)), (model, name)
-
-
-def test_the_document_has_every_vocabulary_as_it_is():
+def test_the_page_has_every_vocabulary_as_it_is(client):
+    shown = html.unescape(page(client))
     for each in dictionary.vocabularies():
-        codes = ", ".join(f"`{code}` {label}" for code, label in each.values)
-        assert f"**{each.title}** ({each.source}): {codes}." in DOCUMENT, each.title
+        section = shown.partition(f'id="{each.anchor}">{each.title}<')[2].partition("</section>")[0]
+        assert f"Source: {each.source}. In" in section, each.title
+        codes = re.findall(r"<li>\s*<code>(\w+)</code> ([^<]+?)\s*</li>", section)
+        assert codes == list(each.values), each.title
+
+
+def test_the_api_gives_every_public_field_the_meaning_that_its_model_states(client):
+    schemas = client.get("/api/openapi.json").json()["components"]["schemas"]
+    for model, names in PUBLIC.items():
+        told = schemas["AgencyRecord" if model is Agency else model.__name__]["properties"]
+        for name in names:
+            assert told[name]["description"] == meaning(model, name), (model, name)
+
+
+def test_the_document_names_the_rows_that_belong_to_a_record():
+    section = DOCUMENT.partition("## The register document\n")[2]
+    for children in CHILDREN.values():
+        assert all(f"`{name}`" in section for name in children)
 
 
 # --- Loading ------------------------------------------------------------------------------------

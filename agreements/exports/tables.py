@@ -317,16 +317,25 @@ def _plain_table(name: str, title: str, meaning: str, key: str) -> Table:
     return Table(name, noun, title, meaning, columns, (key,))
 
 
+_PLACED = tuple(
+    described(Agreement, column, "id" if column == "slug" else "")
+    if isinstance(column, str)
+    else column
+    for column in _FLAT
+)
 AGREEMENTS = Table(
     "agreements",
     Agreement,
     "Agreements",
     "One row an agreement: its own fields, and what its other tables come to in a few columns.",
-    tuple(
-        described(Agreement, column, "id" if column == "slug" else "")
-        if isinstance(column, str)
-        else column
-        for column in _FLAT
+    # A field that has no place in the list gets its column at the end.
+    (
+        *_PLACED,
+        *(
+            described(Agreement, name)
+            for name in PUBLIC[Agreement]
+            if name not in {column.field for column in _PLACED}
+        ),
     ),
     ("id",),
 )
