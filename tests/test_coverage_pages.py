@@ -411,23 +411,6 @@ def test_an_unpublished_earlier_agreement_is_not_compared(client):
     assert response.context["comparisons"] == []
 
 
-def test_every_filter_and_column_is_documented():
-    from pathlib import Path
-
-    text = (Path(__file__).parents[1] / "docs/data.md").read_text()
-    section = text.partition("## `/coverage/`")[2].partition("\n## ")[0]
-    for name in CoverageFilterSet.base_filters:
-        assert f"`{name}`" in section, name
-    for name in PARTNER_COLUMNS:
-        stage_column = re.sub(
-            r"^(clinical_trials_review|product_review|registration|manufacturing|"
-            r"post_market_oversight)_",
-            "<stage>_",
-            name,
-        )
-        assert f"`{stage_column}`" in section, name
-
-
 #: Page -> the most queries it may take, whatever the register's size.
 QUERIES = {
     "/coverage/": 12,

@@ -10,6 +10,7 @@ from .agreement import (
     TextAvailability,
     WithdrawalKind,
 )
+from .columns import meaning
 from .derived import Digest, Standing
 from .evidence import Evidence, EvidenceTopic, Source, SourceKind
 from .participation import (
@@ -61,4 +62,5 @@ __all__ = [
     "Standing",
     "TextAvailability",
     "WithdrawalKind",
+    "meaning",
 ]
