@@ -52,8 +52,8 @@ MIDDLEWARE = [
     "moctracker.middleware.CacheControl",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    # Public pages hold no secret that their compressed size could betray; for the staff desk
-    # Django adds random bytes.
+    # Django adds random bytes for the staff desk: the size of a page could betray a secret in it.
+    # Public answers hold none and come from the response cache compressed, without them.
     "moctracker.compression.GZip",
     "csp.middleware.CSPMiddleware",
     "moctracker.middleware.TrackingParameters",
@@ -135,6 +135,9 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+
+# What each process keeps of the public answers it made: agreements/views/answer_cache.py.
+ANSWER_CACHE_BYTES = number("MOCTRACKER_ANSWERS_MB", default=32, most=4096) * 2**20
 
 AUTHENTICATION_BACKENDS = ["agreements.sign_in.backend.StaffBackend"]
 LOGIN_URL = "admin:login"
