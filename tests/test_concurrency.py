@@ -6,11 +6,12 @@ from threading import Barrier
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connections
+from django.db import close_old_connections, connection, connections
 from django.test import Client
 
+from agreements.exports import TABLES
 from agreements.history import record_change
-from agreements.models import Agreement
+from agreements.models import Agreement, Edition
 from tests import make
 from tests.desk import ADD, as_shown, change_of, record
 
@@ -95,3 +96,32 @@ def test_a_form_sent_several_times_at_once_adds_one_record(editors):
     assert [answer.status_code for answer in answers] == [302] * 4
     assert len({answer["Location"] for answer in answers}) == 1
     assert Agreement.objects.filter(title="Made-up memorandum").count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="On PostgreSQL the pool keeps them.")
+def test_a_thread_keeps_its_connection_from_one_request_to_the_next():
+    connection.close()
+    connection.ensure_connection()
+    kept = connection.connection
+    close_old_connections()
+    assert connection.connection is kept
+
+
+def test_in_the_middle_of_a_download_a_thread_sees_what_others_saved(client):
+    """SQLite holds a connection whose statement was not read to its end to the state in which the
+    statement began, and whoever breaks a download off leaves the connection to the next reader."""
+
+    def renewed():
+        Edition.renew()
+        try:
+            return Edition.current()
+        finally:
+            connections.close_all()
+
+    for name in TABLES:
+        pieces = iter(client.get(f"/{name}.csv"))
+        next(pieces)
+        with ThreadPoolExecutor(1) as pool:
+            mark = pool.submit(renewed).result()
+        assert Edition.current() == mark, name
+        list(pieces)
