@@ -48,6 +48,11 @@ def everything_shown(client, agreement, agency):
     assert walked > 60
 
 
+def test_the_hidden_record_has_a_row_of_every_kind():
+    agreement, _ = hidden_record(PublicationState.DRAFT)
+    assert all(getattr(agreement, name).exists() for name in exports.CHILDREN[Agreement])
+
+
 @pytest.mark.parametrize(
     "state",
     [
