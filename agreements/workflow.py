@@ -238,7 +238,7 @@ def content(record: dict[str, Any]) -> dict[str, Any]:
 
 def _locked(pk: int, move: Move, lock_version: int, user: User) -> Agreement:
     """The record, locked until the transaction ends, on which this move may now be made."""
-    agreement = Agreement.objects.select_for_update(no_key=True).filter(pk=pk).first()
+    agreement = Agreement.objects.select_for_update().filter(pk=pk).first()
     if agreement is None:
         raise Gone(
             "This record is not here any more. A working copy goes when it is published or "
@@ -305,7 +305,7 @@ def publish(
         raise ValidationError(
             {"replace": "The published record was changed meanwhile: say that this replaces it."}
         )
-    original = Agreement.objects.select_for_update(no_key=True).get(pk=agreement.revises_id)
+    original = Agreement.objects.select_for_update().get(pk=agreement.revises_id)
     original.published_by = user
     original.unchecked_because = unchecked_because
     original.last_edited_by_id = agreement.last_edited_by_id

@@ -1,8 +1,10 @@
 """Several people save at the same moment: none fails, none is lost, nobody overwrites anybody."""
 
+import datetime
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -10,8 +12,8 @@ from django.db import close_old_connections, connection, connections
 from django.test import Client
 
 from agreements.exports import TABLES
-from agreements.history import record_change
-from agreements.models import Agreement, Edition
+from agreements.history import derive_all, record_change
+from agreements.models import Agreement, Edition, Standing
 from tests import make
 from tests.desk import ADD, as_shown, change_of, record
 
@@ -64,6 +66,23 @@ def test_eight_editors_save_eight_records_and_none_is_lost(editors):
         draft.refresh_from_db()
         assert (draft.signed_city, draft.lock_version) == (f"City {number}", 2)
         assert draft.revisions.count() == 2
+
+
+def test_whoever_derives_everything_while_editors_save_leaves_no_status_of_before(editors):
+    made = drafts(7)
+    posts = [(SimpleNamespace(post=lambda *_: derive_all(Agreement.objects.all())), "", {})]
+    for number, (editor, draft) in enumerate(zip(editors, made, strict=False)):
+        data = as_shown(editor.get(change_of(draft))) | {"signed_on": f"20{number + 10}"}
+        posts.append((editor, change_of(draft), data))
+    # So that new ones must be written, which refer to records that are locked.
+    Standing.objects.all().delete()
+    _, *answers = at_once(posts)
+    assert [answer.status_code for answer in answers] == [302] * 7
+    for number, draft in enumerate(made):
+        assert list(draft.standings.order_by("from_day").values_list("status", "from_day")) == [
+            ("not_known", datetime.date.min),
+            ("signed", datetime.date(2010 + number, 1, 1)),
+        ]
 
 
 def test_of_those_who_save_one_record_at_once_exactly_one_wins(editors):

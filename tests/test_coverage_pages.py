@@ -307,7 +307,7 @@ def test_an_agency_of_drafts_only_is_unknown(client):
 def test_two_public_agencies_without_an_agreement(client):
     text = words(pair_page(client, "hsa", "cofepris"))
     assert "No agreement that includes both HSA and COFEPRIS was found here" in text
-    assert "not “no cooperation”" in text
+    assert "They may still cooperate." in text
 
 
 def test_an_agreement_that_no_longer_stands_is_listed_and_covers_nothing(client):

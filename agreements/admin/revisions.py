@@ -176,7 +176,7 @@ def restore_version(
 @transaction.atomic
 def _restore(pk: int, lock_version: int, revision: Revision, user: Any) -> Agreement:
     """Write the version; returns what was written to. Raises NotRestored and ImportRefused."""
-    target = Agreement.objects.select_for_update(no_key=True).filter(pk=pk).first()
+    target = Agreement.objects.select_for_update().filter(pk=pk).first()
     if target is None or target.lock_version != lock_version:
         raise NotRestored(
             "Somebody changed the record after you opened this page. Nothing was restored. Look "

@@ -280,7 +280,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             key = self.model._meta.pk.to_python(object_id)
         except ValidationError:
             return
-        rows = self.model._default_manager.select_for_update(no_key=True).filter(pk=key)
+        rows = self.model._default_manager.select_for_update().filter(pk=key)
         rows.order_by().values_list("pk", flat=True).first()
 
     def _compare(self, request: HttpRequest, obj: Any, saving: Saving) -> None:

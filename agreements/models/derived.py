@@ -1,6 +1,8 @@
 """What is worked out of a record and kept, to be read where working it out would be slow.
 
-Written by ``history`` whenever a record changes, and by nobody else.
+Written by ``history`` whenever a record changes, and by nobody else. The database does not check
+that the record is there: on PostgreSQL a new row would wait for whoever has locked the record, who
+waits for the edition, which whoever derives has locked: a deadlock.
 """
 
 from django.db import models
@@ -14,7 +16,11 @@ class Standing(models.Model):
     each other without a gap, so one and only one of them holds on any day."""
 
     agreement = models.ForeignKey(
-        Agreement, on_delete=models.CASCADE, related_name="standings", db_index=False
+        Agreement,
+        on_delete=models.CASCADE,
+        related_name="standings",
+        db_constraint=False,
+        db_index=False,
     )
     status = Line(max_length=30)
     from_day = models.DateField()
@@ -37,7 +43,11 @@ class Digest(models.Model):
     worked out."""
 
     agreement = models.OneToOneField(
-        Agreement, on_delete=models.CASCADE, primary_key=True, related_name="digest"
+        Agreement,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="digest",
+        db_constraint=False,
     )
     #: ``history.RULES`` as it was then.
     rules = models.PositiveIntegerField()
