@@ -18,10 +18,10 @@ run: .venv/base
 	@$(BIN)/python manage.py serve
 
 test: .venv/dev
-	$(BIN)/pytest -n auto -m "not slow" $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 test-all: .venv/dev
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff check .

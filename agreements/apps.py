@@ -1,6 +1,11 @@
 """The one app."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from django.apps import AppConfig
+from django.core import checks
+from django.db import connections
 
 
 class AgreementsConfig(AppConfig):
@@ -9,3 +14,24 @@ class AgreementsConfig(AppConfig):
     name = "agreements"
     verbose_name = "Register of agreements"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        checks.register(_derived, checks.Tags.database)
+
+
+def _derived(databases: Sequence[str] | None, **options: Any) -> Iterable[checks.CheckMessage]:
+    """Warn where the status of a record was not worked out by the present rules."""
+    # Models cannot be imported before all apps are loaded.
+    from .history import underived
+    from .models import Digest
+
+    for database in databases or ():
+        tables = connections[database].introspection.table_names()
+        # Before it is made there is nothing to ask, and ``migrate`` asks first.
+        if Digest._meta.db_table in tables and underived().using(database).exists():
+            yield checks.Warning(
+                "There are agreements whose status and search terms were not worked out by the "
+                "present rules.",
+                hint="Run manage.py derive before the site is started.",
+                id="agreements.W001",
+            )

@@ -18,7 +18,7 @@ from django.db.models import TextChoices
 from django.utils import timezone
 
 from .coverage import Commitment, Depth, Stage
-from .exports import PARTNER_COLUMNS, TABLES, Column, RegisterChanged, Table, package, since
+from .exports import TABLES, Column, RegisterChanged, Table, package
 from .filters import AgreementFilterSet, CoverageFilterSet, Question
 from .models import (
     AgencyKind,
@@ -207,7 +207,7 @@ def _entry(table: Table, column: Column, shown: dict[tuple[str, str], str] | Non
         refers=column.refers,
         required=column.required,
         example=None if shown is None else shown.get((table.name, column.name), ""),
-        since=since(table.name, column.name),
+        since=column.since,
     )
 
 
@@ -290,34 +290,3 @@ def _filters(declared: type[Question]) -> Iterator[FilterEntry]:
             _anchor(known) if known else "",
             isinstance(each, django_filters.MultipleChoiceFilter),
         )
-
-
-# --- The table of partners ----------------------------------------------------------------------
-
-_PARTNERS = {
-    "subject": "The agency key or country code asked for.",
-    "status_day": "The day it is told for.",
-    "partner": "Agency key or country code of the partner.",
-    "partner_name": "The partner's name.",
-    "partner_jurisdiction": "ISO 3166-1 code, or EU, of the partner.",
-    "agreements": "How many agreements answer.",
-    "agreement_ids": "The id of each of them.",
-    "no_stage_agreements": "How many of them state no stage.",
-    "no_stage_agreement_ids": "The id of each of those.",
-}
-_OF_STAGE = {
-    "depth": "The deepest that stands at this stage; it need not hold for every product.",
-    "commitment": "The commitment of that depth.",
-    "excluded": "yes where an agreement says of something at this stage that it does not cover it.",
-    "agreements": "How many agreements count at this stage. An exclusion never counts.",
-    "agreement_ids": "The id of each of them.",
-}
-
-
-def partner_columns() -> list[tuple[str, str, int]]:
-    """Every column of the table of partners: its name, its meaning, since when it stands."""
-    meanings = dict(_PARTNERS)
-    for stage in Stage:
-        for name, meaning in _OF_STAGE.items():
-            meanings[f"{stage.value}_{name}"] = f"{stage.label}. {meaning}"
-    return [(name, meanings[name], since("coverage", name)) for name in PARTNER_COLUMNS]

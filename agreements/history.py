@@ -1,36 +1,45 @@
-"""What follows every change of a record, by whatever path it came: search terms and a revision.
+"""What follows every change of a record, by whatever path it came: what is worked out of it (search
+terms, standings) and a revision.
 
 Not a signal: inlines are saved after their agreement, and only the caller knows when the record
 is whole.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Model, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.text import Truncator
 
 from . import search
 from .changes import differences, in_one_line, references
+from .dates import PartialDate, to_partial_date
 from .exports import NATURAL_KEY, as_snapshot, recorded, snapshot
 from .models import (
     Agency,
     Agreement,
     Authorship,
     CooperationArea,
+    Digest,
     Edition,
     InstrumentType,
     ProductCategory,
     Revision,
     SearchDocument,
+    Standing,
 )
+from .oddities import unsourced
 from .querysets import PublicationState, batched
-from .status import MilestoneKind
+from .status import Dated, Event, MilestoneKind, odd_until, standings
 
+#: The number of the rules by which things are worked out of records. Whoever changes what follows
+#: from a record (status, search terms, what is odd in it) adds one: ``manage.py derive`` then finds
+#: what is to be worked out anew.
+RULES = 1
 #: Whole records in memory at a time.
 _SEVERAL = 500
 #: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
@@ -45,7 +54,7 @@ def record_change(
     name: str = "",
     moved: bool = False,
 ) -> int:
-    """Re-index these agreements and append one revision to each that really changed.
+    """Derive what follows from these agreements, append one revision to each that really changed.
 
     Without a ``reason``, each revision says what differs: "Edited: title; provisions: 1 added".
     ``user`` made the change, or ``name`` did (a command). Whoever only ``moved`` a record from
@@ -132,7 +141,7 @@ def record_written(
         # Before the time is taken: the row is locked until the change is committed, so what is
         # committed later bears a later time.
         Edition.renew(public=public)
-    _index(written)
+    _derive(written)
     Revision.objects.bulk_create(revisions)
     marks: dict[str, Any] = {"lock_version": F("lock_version") + 1}
     if not moved:
@@ -235,20 +244,20 @@ def record_decision(agreement: Agreement, *, reason: str, user: Any) -> None:
 
 
 def reindex_agencies(agency_ids: Iterable[int]) -> None:
-    """Renew the search terms of every agreement in which these agencies appear, and begin a new
-    edition of the register if it shows one of them."""
+    """Derive anew every agreement in which these agencies appear, and begin a new edition of the
+    register if it shows one of them."""
     ids = list(agency_ids)
     Edition.renew(public=Agency.objects.register().filter(pk__in=ids).exists())
     agencies = Agency.objects.filter(pk__in=ids)
     touched = Agreement.objects.filter(participations__agency__in=agencies) | (
         Agreement.objects.filter(signatories__agency__in=agencies)
     )
-    _reindex(touched.distinct())
+    derive_all(touched.distinct())
 
 
 def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
-    """Renew the search terms of every agreement that uses these words of the vocabularies, and
-    begin a new edition of the register, which has them whole.
+    """Derive anew every agreement that uses these words of the vocabularies, and begin a new
+    edition of the register, which has them whole.
 
     A renamed term changes no record, which has its code. An area that moves to another stage
     changes the coverage of all that have it: they are dated anew.
@@ -259,42 +268,109 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
         Agreement.objects.filter(products__in=products)
     )
     Edition.renew()
-    _reindex(touched.distinct())
+    derive_all(touched.distinct())
     restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
     if restaged:
         Agreement.objects.having_areas(restaged).update(updated_at=timezone.now())
 
 
-def reindex_all(agreements: QuerySet[Agreement]) -> int:
-    """Renew the search terms of all these agreements, and begin a new edition of the register also
-    where there is none: what they were asked for by has changed. Returns how many they are."""
-    Edition.renew()
-    return _reindex(agreements)
+def underived() -> QuerySet[Agreement]:
+    """The agreements of which nothing was worked out by the present ``RULES``."""
+    derived = Digest.objects.filter(agreement=OuterRef("pk"), rules=RULES)
+    return Agreement.objects.filter(~Exists(derived))
 
 
-def _reindex(agreements: QuerySet[Agreement]) -> int:
+def derive_all(
+    agreements: QuerySet[Agreement], progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Derive all these agreements anew, some hundreds in a transaction, and tell ``progress`` after
+    each how many of how many are done. Returns how many they are."""
     ids = list(agreements.order_by("pk").values_list("pk", flat=True))
+    done = 0
     # No more at once: SQLite refuses to be asked for the other ends of a thousand relations.
     for few in batched(ids, _SEVERAL):
-        with transaction.atomic():
-            reindex(list(Agreement.objects.filter(pk__in=few).with_related()))
+        derive(few)
+        done += len(few)
+        if progress:
+            progress(done, len(ids))
     return len(ids)
 
 
-def reindex(agreements: list[Agreement]) -> None:
-    """Write the search terms of these agreements, which come ``with_related()``, and begin a new
-    edition of the register if it has one of them."""
-    Edition.renew(public=any(agreement.public for agreement in agreements))
-    _index([_stored(each) for each in agreements])
+@transaction.atomic
+def derive(agreement_ids: Sequence[int]) -> None:
+    """Work out anew what follows from some hundreds of agreements, and begin a new edition of the
+    register if it has one of them."""
+    chosen = Agreement.objects.filter(pk__in=agreement_ids)
+    # Before the records are read: the row is locked until the end, and whoever changes a record
+    # waits for it. So what is kept never follows from an older state than the one that stands.
+    Edition.renew(public=chosen.register().exists())
+    _derive([_stored(each) for each in chosen.with_related()])
 
 
-def _index(written: Sequence[Written]) -> None:
+def _derive(written: Sequence[Written]) -> None:
     words = _Words(written)
     SearchDocument.objects.bulk_create(
         [words.document(each) for each in written],
         update_conflicts=True,
         unique_fields=["agreement"],
         update_fields=["title_terms", "all_terms", "passages"],
+    )
+    lives = {each.agreement_id: _life(each.record) for each in written}
+    derive_standings(lives)
+    Digest.objects.bulk_create(
+        [
+            Digest(
+                agreement_id=each.agreement_id,
+                rules=RULES,
+                unsourced=unsourced(each.record),
+                odd_until=odd_until(*lives[each.agreement_id]),
+            )
+            for each in written
+        ],
+        update_conflicts=True,
+        unique_fields=["agreement"],
+        update_fields=["rules", "unsourced", "odd_until"],
+    )
+
+
+#: What the status of an agreement follows from: its signature and its milestones.
+Life = tuple[PartialDate | None, Collection[Dated]]
+
+
+def _life(record: dict[str, Any]) -> Life:
+    return to_partial_date(record["signed_on"]), [
+        Event(row["kind"], to_partial_date(row["date"]), to_partial_date(row["until"]))
+        for row in record["milestones"]
+    ]
+
+
+def derive_standings(lives: Mapping[int, Life]) -> None:
+    """Work out the standings of these agreements, by their keys, and write those that differ."""
+    wanted = {
+        (agreement, period.from_day): (period.status.value, period.until_day)
+        for agreement, life in lives.items()
+        for period in standings(*life)
+    }
+    gone, kept = [], set()
+    for pk, agreement, from_day, *told in Standing.objects.filter(agreement__in=lives).values_list(
+        "pk", "agreement", "from_day", "status", "until_day"
+    ):
+        stored = (agreement, from_day)
+        if stored not in wanted:
+            gone.append(pk)
+        elif wanted[stored] == tuple(told):
+            kept.add(stored)
+    if gone:
+        Standing.objects.filter(pk__in=gone).delete()
+    Standing.objects.bulk_create(
+        [
+            Standing(agreement_id=of, from_day=from_day, status=status, until_day=until_day)
+            for (of, from_day), (status, until_day) in wanted.items()
+            if (of, from_day) not in kept
+        ],
+        update_conflicts=True,
+        unique_fields=["agreement", "from_day"],
+        update_fields=["status", "until_day"],
     )
 
 

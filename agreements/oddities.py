@@ -1,8 +1,7 @@
 """What is odd in a record but may be right: told to the person who types, never refused.
 
-The rules read rows, stored or only typed, so that the form can ask before it saves. The worklists
-ask the database the same under the same names, ``odd_dates`` and ``facts_without_source``; a test
-holds the answers equal.
+The rules read rows, stored or only typed, so that the form can ask before it saves. What they find
+in a stored record is kept in its ``Digest`` for the worklists.
 """
 
 import datetime
@@ -10,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from types import SimpleNamespace
 from typing import Any
 
 from . import status
@@ -32,6 +32,9 @@ class Oddity:
     other: Agreement | None = None
 
 
+_ROWS = ("participations", "sources", "provisions", "milestones", "relations", "outcomes")
+
+
 @dataclass
 class Told:
     """A record as stored or as typed: its own fields and its rows, each with its place."""
@@ -47,8 +50,7 @@ class Told:
     @classmethod
     def stored(cls, agreement: Agreement) -> "Told":
         """The record as the database has it."""
-        names = ("participations", "sources", "provisions", "milestones", "relations", "outcomes")
-        rows = {name: [("", row) for row in getattr(agreement, name).all()] for name in names}
+        rows = {name: [("", row) for row in getattr(agreement, name).all()] for name in _ROWS}
         return cls(agreement, **rows)
 
 
@@ -91,6 +93,13 @@ def facts_without_source(told: Told) -> Iterator[Oddity]:
             yield Oddity(
                 f"The reported “{_short(row.reported)}” has no source.", f"{place}-reported_source"
             )
+
+
+def unsourced(record: dict[str, Any]) -> bool:
+    """Whether a record, as ``exports.recorded`` gives it, names no source at all or has one of the
+    ``facts_without_source``."""
+    rows = {name: [("", SimpleNamespace(**row)) for row in record[name]] for name in _ROWS}
+    return not record["sources"] or any(facts_without_source(Told(Agreement(), **rows)))
 
 
 def likely_duplicates(told: Told) -> Iterator[Oddity]:

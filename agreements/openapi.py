@@ -23,13 +23,13 @@ from .exports import (
     TABLES,
     WORKBOOK_LIMIT,
     WORKBOOK_TYPE,
-    meaning,
 )
 from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField, Question
 from .models import (
     Agreement,
     RelationKind,
     WithdrawalKind,
+    meaning,
 )
 from .models.columns import Jurisdiction
 from .models.vocabulary import validate_code

@@ -14,7 +14,6 @@ from django.db.models import (
     Count,
     Exists,
     F,
-    Max,
     OuterRef,
     Prefetch,
     Q,
@@ -25,18 +24,9 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Collate
 
 from . import search
-from .coverage import Commitment, Instrument
+from .coverage import Instrument
 from .lineage import STEPS
-from .status import (
-    CLOSED,
-    FOLLOWS_SIGNATURE,
-    MARKS,
-    OPENING,
-    TAKES_EFFECT,
-    TERM_SETTING,
-    MilestoneKind,
-    Status,
-)
+from .status import CLOSED, MilestoneKind, Status
 
 
 class PublicationState(models.TextChoices):
@@ -48,17 +38,9 @@ class PublicationState(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"
 
 
-def _counted() -> Coalesce:
-    """The SQL twin of ``status.counts_from``, inside a subquery on milestones."""
-    return Coalesce(
-        Case(
-            When(kind__in=list(OPENING), then=F("date_latest")),
-            default=F("date_earliest"),
-        ),
-        OuterRef("signed_on_earliest"),
-        Value(datetime.date.min),
-        output_field=models.DateField(),
-    )
+def _holding_on(day: datetime.date) -> Q:
+    """Of the standings of an agreement, the one that holds on ``day``."""
+    return Q(from_day__lte=day) & (Q(until_day__isnull=True) | Q(until_day__gt=day))
 
 
 @dataclass(frozen=True)
@@ -277,17 +259,17 @@ class AgreementQuerySet(models.QuerySet[Any]):
 
     def lapsing(self, day: datetime.date, days: int) -> "AgreementQuerySet":
         """Agreements whose stated term ends on ``day`` or within ``days`` days after it, if nothing
-        more is recorded: the SQL twin of ``status.term_ending``."""
+        more is recorded: those of which ``status.term_ending`` tells an end."""
         after = day + datetime.timedelta(days=days + 1)
-        lapsed = self.model._default_manager.lapsed_unrenewed(after)
-        still_open = self.filter(pk__in=lapsed.values("pk")).with_status(day)
-        return still_open.exclude(status__in=[*CLOSED, Status.TERM_LAPSED])
+        ended = (*CLOSED, Status.TERM_LAPSED)
+        open_still = [status for status in Status if status not in ended]
+        return self.lapsed_unrenewed(after).with_status(day).filter(status__in=open_still)
 
     def lapsed_unrenewed(self, day: datetime.date) -> "AgreementQuerySet":
         """Agreements whose stated term has ended by ``day`` without a recorded renewal."""
-        # Few records state an end; only theirs need their status worked out.
-        stated = self.filter(Exists(self._milestones().filter(until_earliest__lt=day)))
-        return stated.with_status(day).filter(status=Status.TERM_LAPSED)
+        # From the few that have lapsed to their records, not from every record to its status.
+        lapsed = self._rows("standings").filter(_holding_on(day), status=Status.TERM_LAPSED)
+        return self.filter(pk__in=lapsed.values("agreement"))
 
     def reviews_due(self, day: datetime.date, days: int) -> "AgreementQuerySet":
         """Agreements not at their end of which a source says that a review falls due on ``day`` or
@@ -303,31 +285,13 @@ class AgreementQuerySet(models.QuerySet[Any]):
         return self.filter(Exists(self._related("sources").filter(reachable=False)))
 
     def facts_without_source(self) -> "AgreementQuerySet":
-        """Agreements without any source, or with a fact of which ``oddities.facts_without_source``,
-        the Python twin, tells."""
-        unsourced = {"source__isnull": True}
-        without_words = Q(commitment=Commitment.INTENDED, statement="")
-        expected = ~Q(statement="") & Q(**unsourced)
-        reported = ~Q(reported="") & Q(reported_source__isnull=True)
-        return self.filter(
-            ~Exists(self._related("sources"))
-            | Exists(self._related("provisions").filter(without_words | Q(**unsourced)))
-            | Exists(self._milestones().filter(**unsourced))
-            | Exists(self._related("outcomes").filter(expected | reported))
-        )
+        """Agreements that are ``oddities.unsourced``."""
+        return self.filter(digest__unsourced=True)
 
     def odd_dates(self, day: datetime.date) -> "AgreementQuerySet":
-        """Agreements with dates that are possible and yet most likely a slip: the SQL twin of
-        ``status.odd_dates``."""
-        before = self._milestones().filter(
-            kind__in=list(FOLLOWS_SIGNATURE), date_latest__lt=OuterRef("signed_on_earliest")
-        )
-        effects = self._rows("milestones").filter(
-            agreement=OuterRef("agreement"), kind__in=list(TAKES_EFFECT), date__isnull=False
-        )
-        first = Subquery(effects.order_by("date_earliest").values("date_earliest")[:1])
-        ended = self._milestones().filter(until_latest__lt=first)
-        return self.filter(Q(signed_on_earliest__gt=day) | Exists(before) | Exists(ended))
+        """Agreements with dates that are possible and yet most likely a slip: those in which
+        ``status.odd_dates`` finds some."""
+        return self.filter(digest__odd_until__gt=day)
 
     def as_of(self, day: datetime.date) -> "AgreementQuerySet":
         """Agreements of which something dated had happened by ``day``; never undated ones."""
@@ -335,48 +299,13 @@ class AgreementQuerySet(models.QuerySet[Any]):
         return self.filter(Q(signed_on_earliest__lte=day) | Exists(milestones))
 
     def with_status(self, day: datetime.date) -> "AgreementQuerySet":
-        """Annotate ``status``: the SQL twin of ``status.status_on``, held equal to it by test."""
-        past = self._milestones().annotate(counted=_counted()).filter(counted__lte=day)
+        """Annotate ``status`` on ``day``: what ``status.status_on`` says, looked up.
 
-        def latest(milestones: models.QuerySet, column: str = "counted") -> Subquery:
-            grouped = milestones.order_by().values("agreement")
-            return Subquery(
-                grouped.annotate(mark=Max(column)).values("mark"),
-                output_field=models.DateField(),
-            )
-
-        marks = {
-            f"_{mark}": latest(past.filter(kind__in=list(kinds))) for mark, kinds in MARKS.items()
-        }
-        marks["_term_until"] = latest(
-            past.filter(kind__in=list(TERM_SETTING)), column="until_earliest"
-        )
-        marks["_renewed_without_end"] = latest(
-            past.filter(kind=MilestoneKind.RENEWED, until__isnull=True)
-        )
-
-        def stands(closing: str, undone_by: str) -> Q:
-            undone = Q(**{f"{undone_by}__lt": F(closing)}) | Q(**{f"{undone_by}__isnull": True})
-            return Q(**{f"{closing}__isnull": False}) & undone
-
-        status = Case(
-            When(_terminated__isnull=False, then=Value(Status.TERMINATED)),
-            When(_superseded__isnull=False, then=Value(Status.SUPERSEDED)),
-            When(stands("_expired", "_renewed"), then=Value(Status.EXPIRED)),
-            When(
-                _term_until__lt=day,
-                _renewed_without_end__isnull=True,
-                then=Value(Status.TERM_LAPSED),
-            ),
-            When(stands("_suspended", "_resumed"), then=Value(Status.SUSPENDED)),
-            When(_effective__isnull=False, then=Value(Status.IN_EFFECT)),
-            When(_provisional__isnull=False, then=Value(Status.PROVISIONALLY_APPLIED)),
-            When(signed_on_earliest__lte=day, then=Value(Status.SIGNED)),
-            When(_negotiated__isnull=False, then=Value(Status.UNDER_NEGOTIATION)),
-            default=Value(Status.NOT_KNOWN),
-            output_field=models.CharField(),
-        )
-        return self.alias(**marks).annotate(status=status)
+        It is None, and so equal to no status, where it was never worked out: where something wrote
+        a record and did not go through ``history``, or ``manage.py derive`` did not run yet.
+        """
+        holding = self._related("standings").filter(_holding_on(day))
+        return self.annotate(status=Subquery(holding.values("status")[:1]))
 
     def with_participant(
         self, keys: list[str], day: datetime.date | None = None

@@ -1,8 +1,8 @@
 """Where an agreement stands on a given day: worked out from its dates, never typed in.
 
 The rule reads a few *marks* off the signature and the milestones: the last day by which something
-of one kind had happened. ``MARKS`` says which kinds make which mark; this module and
-``querysets.with_status`` both read it, and a test holds their answers equal.
+of one kind had happened. ``MARKS`` says which kinds make which mark. ``standings`` works out all
+days at once; what it says is kept in the database and looked up there (``querysets.with_status``).
 
 A date known only to the month or year never makes the register overstate: what opens or prolongs
 an agreement counts from the last day it can mean, what closes it from the first. A closing event
@@ -125,6 +125,14 @@ class Dated(Protocol):
     def until(self) -> PartialDate | None: ...
 
 
+class Event(NamedTuple):
+    """A milestone without its row."""
+
+    kind: str
+    date: PartialDate | None
+    until: PartialDate | None
+
+
 #: How a deciding event is told after the name of the status. ``{when}`` is "on 27 July 2023", "in
 #: May 2010" or "on a day that is not stated". A status that its event names needs no "because".
 WORKING: dict[str, str] = {
@@ -227,6 +235,37 @@ def status_on(
     )
 
 
+class Period(NamedTuple):
+    """A status without a break: from ``from_day`` on, up to the day before ``until_day``, for ever
+    where that is None."""
+
+    status: Status
+    from_day: datetime.date
+    until_day: datetime.date | None
+
+
+def standings(signed_on: PartialDate | None, milestones: Iterable[Dated]) -> list[Period]:
+    """The status of an agreement on every day: periods from ``date.min`` on, without a gap, in
+    order. Two neighbours never have the same status.
+
+    It is ``status_on`` on the days on which anything it reads begins to count.
+    """
+    told = list(milestones)
+    days = {datetime.date.min}
+    days.update(counts_from(milestone, signed_on) for milestone in told)
+    # An end has passed on the day after.
+    days.update(m.until.earliest + datetime.timedelta(days=1) for m in told if m.until)
+    if signed_on:
+        days.add(signed_on.earliest)
+    begun: list[tuple[Status, datetime.date]] = []
+    for day in sorted(days):
+        status = status_on(day, signed_on, told).status
+        if not begun or begun[-1][0] != status:
+            begun.append((status, day))
+    ends = [*(day for _, day in begun[1:]), None]
+    return [Period(*period, end) for period, end in zip(begun, ends, strict=True)]
+
+
 def term_ending(
     day: datetime.date, days: int, signed_on: PartialDate | None, milestones: Iterable[Dated]
 ) -> PartialDate | None:
@@ -275,6 +314,16 @@ def odd_dates(
             yield OddDate(
                 f"A term ends ({m.until}) before the agreement takes effect ({first}).", "until", m
             )
+
+
+def odd_until(signed_on: PartialDate | None, milestones: Iterable[Dated]) -> datetime.date | None:
+    """The first day on which ``odd_dates`` finds nothing, ``date.max`` where it always finds
+    something, None where it never does. Only a signature in the future passes with time."""
+    told = list(milestones)
+    if any(odd_dates(datetime.date.max, signed_on, told)):
+        return datetime.date.max
+    odd_at_first = any(odd_dates(datetime.date.min, signed_on, told))
+    return signed_on.earliest if signed_on and odd_at_first else None
 
 
 def first_effect(

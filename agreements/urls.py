@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from .exports import TABLES
 from .sitemaps import SITEMAPS
 from .views import agencies, agreements, changes, coverage, faces, releases, site, tables
-from .views.parts import conditional, with_opened
+from .views.answer_cache import conditional, with_opened
 
 urlpatterns = [
     path("", site.home, name="home"),

@@ -52,8 +52,8 @@ MIDDLEWARE = [
     "moctracker.middleware.CacheControl",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    # Public pages hold no secret that their compressed size could betray; for the staff desk
-    # Django adds random bytes.
+    # Django adds random bytes for the staff desk: the size of a page could betray a secret in it.
+    # Public answers hold none and come from the response cache compressed, without them.
     "moctracker.compression.GZip",
     "csp.middleware.CSPMiddleware",
     "moctracker.middleware.TrackingParameters",
@@ -105,6 +105,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=268435456;"
         ),
     }
+    # To open it for each request costs as much as a whole empty page. Each thread keeps its own.
+    DATABASES["default"]["CONN_MAX_AGE"] = None
     # An in-memory test database cannot be shared between the threads of the browser tests.
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
 else:
@@ -135,6 +137,9 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+
+# What each process keeps of the public answers it made: agreements/views/answer_cache.py.
+ANSWER_CACHE_BYTES = number("MOCTRACKER_ANSWERS_MB", default=32, most=4096) * 2**20
 
 AUTHENTICATION_BACKENDS = ["agreements.sign_in.backend.StaffBackend"]
 LOGIN_URL = "admin:login"

@@ -7,10 +7,14 @@
     DATABASE_URL=postgres://... make bench    on a database of its own on that server
 
 Starts the production server on a database that is thrown away, and asks it over HTTP, one client,
-one request after another. Nothing here is a test: it reports, it does not judge.
+one request after another. Each page is asked twice in each edition: cold is the first time, warm
+the second, which the response cache answers. Beside the clock stands the processor's time, of the
+server's processes and of its database connections, and that as a multiple of the empty page's.
+Nothing here is a test: it reports, it does not judge.
 """
 
 import argparse
+import glob
 import http.client
 import os
 import random
@@ -24,6 +28,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 WORDS = [
@@ -71,7 +76,7 @@ PAGES = {
 def fill(size, seed=1):
     """A made-up register: agencies, agreements, rows and search terms."""
     from agreements.coverage import Commitment, Depth
-    from agreements.history import reindex_all
+    from agreements.history import derive_all
     from agreements.models import (
         Agency,
         Agreement,
@@ -168,7 +173,7 @@ def fill(size, seed=1):
             for kind in draw.sample(["announced", "entered_into_force", "suspended", "renewed"], 2)
         )
         ids = [a.pk for a in agreements]
-        reindex_all(Agreement.objects.filter(pk__in=ids))
+        derive_all(Agreement.objects.filter(pk__in=ids))
 
 
 def free_port():
@@ -202,6 +207,28 @@ def memory(pid):
     return int(status.partition("RssAnon:")[2].split()[0]) / 1024
 
 
+def processor(pids):
+    """Seconds that the threads of these processes have had of the processors."""
+    threads = [Path(file) for pid in pids for file in glob.glob(f"/proc/{pid}/task/*/schedstat")]
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+
+def processes(pid):
+    """The server's processes, and on PostgreSQL those that answer it, if they are on this
+    machine."""
+    from django.db import connection
+
+    found = [pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid != pg_backend_pid()"
+            )
+            found += [row[0] for row in cursor]
+    return found
+
+
 @contextmanager
 def served():
     """The production server: its process and its port."""
@@ -221,20 +248,46 @@ def served():
         server.wait()
 
 
+class Request(NamedTuple):
+    """What one request took, in milliseconds."""
+
+    clock: float
+    processor: float
+    bytes: int
+
+
+def request(pid, port, path, wanted):
+    measured = processes(pid)
+    before = processor(measured)
+    status, _, total, size, _ = get(port, path)
+    assert status == wanted, (path, status)
+    return Request(total * 1000, (processor(measured) - before) * 1000, size)
+
+
 def measure(size, repeats):
-    with served() as (_, port):
-        print(f"{'page':<24}{'median ms':>10}{'slowest ms':>12}{'bytes':>10}")
-        for name, path in PAGES.items():
-            path = path.format(last=-(-size // 25))
-            get(port, path)
-            taken = [get(port, path) for _ in range(repeats)]
-            wanted = 404 if "404" in name else 200
-            assert {status for status, *_ in taken} == {wanted}, (path, taken[0])
-            seconds = [total for _, _, total, _, _ in taken]
-            print(
-                f"{name:<24}{statistics.median(seconds) * 1000:>10.1f}"
-                f"{max(seconds) * 1000:>12.1f}{taken[0][3]:>10,}"
-            )
+    from agreements.models import Edition
+
+    paths = {name: path.format(last=-(-size // 25)) for name, path in PAGES.items()}
+    cold, warm = ({name: [] for name in paths} for _ in range(2))
+    with served() as (pid, port):
+        for _ in range(repeats):
+            Edition.renew()
+            for taken in (cold, warm):
+                # The register in memory is built once an edition, by a page that is not measured.
+                get(port, "/agreements/?page=2")
+                for name, path in paths.items():
+                    wanted = 404 if "404" in name else 200
+                    taken[name].append(request(pid, port, path, wanted))
+    empty_page = cold["empty page (404)"] + warm["empty page (404)"]
+    empty = statistics.median(taken.processor for taken in empty_page)
+    print(f"{'':<24}{'cold ms':>10}{'processor':>11}{'':>9}{'warm ms':>10}{'processor':>11}")
+    for name in paths:
+        print(f"{name:<24}", end="")
+        for taken in (cold[name], warm[name]):
+            clock = statistics.median(each.clock for each in taken)
+            used = statistics.median(each.processor for each in taken)
+            print(f"{clock:>10.1f}{used:>11.1f}{used / empty:>7.1f} x", end="")
+        print(f"{taken[0].bytes:>10,} bytes")
 
 
 def measure_csv(size):
@@ -295,7 +348,12 @@ def main():
         "--import", action="store_true", dest="importing", help="measure package and importer"
     )
     parser.add_argument("--csv", action="store_true", help="measure the tables and their limit")
-    parser.add_argument("--repeats", type=int, default=15, help="requests a page (15)")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=15,
+        help="editions, in each of which each page is asked twice (15)",
+    )
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moctracker.settings")
     given = os.environ.get("DATABASE_URL")
@@ -330,7 +388,6 @@ def main():
         elif options.csv:
             measure_csv(options.size)
         else:
-            connection.close()
             measure(options.size, options.repeats)
     finally:
         shutil.rmtree(folder)

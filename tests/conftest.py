@@ -106,6 +106,12 @@ def no_release(settings, tmp_path_factory):
     settings.RELEASES_ROOT = tmp_path_factory.getbasetemp() / "no-releases"
 
 
+@pytest.fixture(autouse=True)
+def no_response_cache(settings):
+    """Tests change rows without beginning an edition."""
+    settings.ANSWER_CACHE_BYTES = 0
+
+
 @pytest.fixture
 def empty_register(db):
     """No agreement and no agency; the vocabularies stay."""

@@ -4,6 +4,8 @@ from itertools import count
 
 from django.contrib import admin
 
+from agreements.dates import to_partial_date
+from agreements.history import derive, derive_standings
 from agreements.importer import plan
 from agreements.importer.document import from_json
 from agreements.models import (
@@ -63,7 +65,14 @@ def agreement(*, milestones=(), provisions=(), participants=(), **fields):
     for position, party in enumerate(participants, start=1):
         Participation.objects.create(agreement=made, agency=party, position=position)
     Edition.renew()
+    # Of what is derived the one thing that every page reads.
+    derive_standings({made.pk: (to_partial_date(made.signed_on), made.milestones.all())})
     return made
+
+
+def derived(*agreements):
+    """Derive anew everything that follows from agreements whose rows a test wrote itself."""
+    derive([agreement.pk for agreement in agreements])
 
 
 def provision(agreement, area="gmp-inspection-reliance", products=(), **fields):

@@ -1,16 +1,19 @@
 """Several people save at the same moment: none fails, none is lost, nobody overwrites anybody."""
 
+import datetime
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connections
+from django.db import close_old_connections, connection, connections
 from django.test import Client
 
-from agreements.history import record_change
-from agreements.models import Agreement
+from agreements.exports import TABLES
+from agreements.history import derive_all, record_change
+from agreements.models import Agreement, Edition, Standing
 from tests import make
 from tests.desk import ADD, as_shown, change_of, record
 
@@ -65,6 +68,23 @@ def test_eight_editors_save_eight_records_and_none_is_lost(editors):
         assert draft.revisions.count() == 2
 
 
+def test_whoever_derives_everything_while_editors_save_leaves_no_status_of_before(editors):
+    made = drafts(7)
+    posts = [(SimpleNamespace(post=lambda *_: derive_all(Agreement.objects.all())), "", {})]
+    for number, (editor, draft) in enumerate(zip(editors, made, strict=False)):
+        data = as_shown(editor.get(change_of(draft))) | {"signed_on": f"20{number + 10}"}
+        posts.append((editor, change_of(draft), data))
+    # So that new ones must be written, which refer to records that are locked.
+    Standing.objects.all().delete()
+    _, *answers = at_once(posts)
+    assert [answer.status_code for answer in answers] == [302] * 7
+    for number, draft in enumerate(made):
+        assert list(draft.standings.order_by("from_day").values_list("status", "from_day")) == [
+            ("not_known", datetime.date.min),
+            ("signed", datetime.date(2010 + number, 1, 1)),
+        ]
+
+
 def test_of_those_who_save_one_record_at_once_exactly_one_wins(editors):
     (draft,) = drafts(1)
     posts = []
@@ -95,3 +115,32 @@ def test_a_form_sent_several_times_at_once_adds_one_record(editors):
     assert [answer.status_code for answer in answers] == [302] * 4
     assert len({answer["Location"] for answer in answers}) == 1
     assert Agreement.objects.filter(title="Made-up memorandum").count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="On PostgreSQL the pool keeps them.")
+def test_a_thread_keeps_its_connection_from_one_request_to_the_next():
+    connection.close()
+    connection.ensure_connection()
+    kept = connection.connection
+    close_old_connections()
+    assert connection.connection is kept
+
+
+def test_in_the_middle_of_a_download_a_thread_sees_what_others_saved(client):
+    """SQLite holds a connection whose statement was not read to its end to the state in which the
+    statement began, and whoever breaks a download off leaves the connection to the next reader."""
+
+    def renewed():
+        Edition.renew()
+        try:
+            return Edition.current()
+        finally:
+            connections.close_all()
+
+    for name in TABLES:
+        pieces = iter(client.get(f"/{name}.csv"))
+        next(pieces)
+        with ThreadPoolExecutor(1) as pool:
+            mark = pool.submit(renewed).result()
+        assert Edition.current() == mark, name
+        list(pieces)

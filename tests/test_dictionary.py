@@ -2,7 +2,6 @@
 
 import csv
 import datetime
-import hashlib
 import html
 import io
 import json
@@ -10,6 +9,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,15 @@ from django.db import connection
 
 from agreements import dictionary
 from agreements.exports import (
-    COLUMN_VERSIONS,
+    CHILDREN,
+    COLUMN_VERSION,
+    COLUMNS,
+    DERIVED,
     PARTNER_COLUMNS,
+    PARTNERS,
     PUBLIC,
     TABLES,
-    meaning,
     package,
-    since,
 )
 from agreements.filters import AgreementFilterSet, CoverageFilterSet
 from agreements.models import (
@@ -33,14 +35,15 @@ from agreements.models import (
     Edition,
     ProductCategory,
     Provision,
+    meaning,
 )
 from tests import make
 
 pytestmark = pytest.mark.django_db
 DAY = datetime.date(2026, 11, 24)
 DOCUMENT = (Path(__file__).parents[1] / "docs/data.md").read_text()
-#: Of the columns as they stood when version 1 was given its name.
-FIRST_VERSION = "47647abbdb7f19365dce989130b5e29dc143b7d59c1b4eb64056be1ece93bda6"
+#: Every column in its order: a version of the columns, a table, what that version appended to it.
+FROZEN = Path(__file__).parent / "data/columns.txt"
 
 
 @pytest.fixture(scope="module")
@@ -60,24 +63,19 @@ def rows(content):
 # --- Columns are only ever added ----------------------------------------------------------------
 
 
-def test_every_column_stands_where_the_versions_put_it_and_none_is_renamed_removed_or_moved():
-    headers = {name: table.header for name, table in TABLES.items()}
-    headers["coverage"] = PARTNER_COLUMNS
-    for name, header in headers.items():
-        promised = [c for version in COLUMN_VERSIONS for c in version.get(name, ())]
-        assert list(header) == promised, name
-    assert {name for version in COLUMN_VERSIONS for name in version} == set(headers)
-
-
-def test_what_a_version_lists_is_never_touched_again():
-    digest = hashlib.sha256(json.dumps(COLUMN_VERSIONS[0]).encode()).hexdigest()
-    assert digest == FIRST_VERSION
-
-
-def test_since_names_the_version_of_a_column_or_refuses():
-    assert since("agreements", "id") == 1
-    with pytest.raises(LookupError, match=r"agreements\.made_up stands in no version"):
-        since("agreements", "made_up")
+def test_no_column_is_renamed_removed_or_moved_and_a_new_one_stands_at_the_end():
+    frozen = defaultdict(list)
+    for line in FROZEN.read_text().splitlines():
+        version, table, header = line.split()
+        frozen[table] += [(column, int(version)) for column in header.split(",")]
+    tables = {name: table.columns for name, table in TABLES.items()} | {"coverage": PARTNERS}
+    for name, columns in tables.items():
+        stands = [(column.name, column.since) for column in columns]
+        old = len(frozen[name])
+        assert stands[:old] == frozen[name], f"Put the columns of {name} back: others read them."
+        assert not stands[old:], f"A new column of {name}: append it to tests/data/columns.txt."
+    assert set(frozen) == set(tables)
+    assert max(since for each in frozen.values() for _, since in each) == COLUMN_VERSION
 
 
 # --- What is said is so -------------------------------------------------------------------------
@@ -93,6 +91,13 @@ def test_every_column_of_every_table_is_described(whole):
             assert column.type, column
             assert column.allowed, column
             assert column.since >= 1, column
+
+
+def test_every_public_field_means_something_and_only_public_fields_do():
+    for model, names in PUBLIC.items():
+        assert all(len(meaning(model, name)) > 5 for name in names), model
+        stated = {n for each in model.__mro__ for n in vars(each).get("MEANINGS", {})}
+        assert stated <= set(names), model
 
 
 def test_an_example_is_a_value_of_the_register(whole):
@@ -222,9 +227,8 @@ def test_every_filter_is_described_and_a_described_one_is_taken(client):
 
 
 def test_every_column_of_the_table_of_partners_is_described():
-    found = dictionary.partner_columns()
-    assert tuple(name for name, _, _ in found) == PARTNER_COLUMNS
-    assert all(meaning for _, meaning, _ in found)
+    assert len({column.name for column in PARTNERS}) == len(PARTNER_COLUMNS)
+    assert all(len(column.meaning) > 5 for column in PARTNERS)
 
 
 # --- The page and the document ------------------------------------------------------------------
@@ -261,30 +265,58 @@ def test_every_link_inside_the_page_leads_somewhere(client):
         assert set(re.findall(r'href="#([^"]+)"', shown)) <= set(ids)
 
 
-def test_the_document_has_every_column_of_every_table():
+def lines(shown, anchor):
+    """The lines of the table in the section of the page with this id: name -> the other cells."""
+    section = shown.partition(f'id="{anchor}"')[2].partition("</section>")[0]
+    cells = re.compile(r"<(?:th scope=\"row\"|td)>(.*?)</t[hd]>", re.DOTALL)
+    text = re.compile(r"<[^>]*>|(?<=\s)\s+")
+    told = (
+        [html.unescape(text.sub("", cell)).strip() for cell in cells.findall(line)]
+        for line in section.split("<tr>")[2:]
+    )
+    return {name: others for name, *others in told}
+
+
+def test_the_page_gives_every_column_its_meaning_type_unit_and_what_is_allowed(client):
+    shown = page(client)
+    units = {"partial date", "date", "time", "number", "decimal"}
     for name, table in TABLES.items():
-        if name == "agreements":
-            continue
-        section = DOCUMENT.partition(f"### {table.noun.__name__}\n")[2].partition("\n### ")[0]
-        for column in table.header:
-            where = DOCUMENT if column == table.owner or column in table.worked_out else section
-            assert f"`{column}`" in where, (name, column)
-    for name in CoverageFilterSet.base_filters:
-        assert f"`{name}`" in DOCUMENT, name
+        told = lines(shown, f"table-{name}")
+        assert list(told) == list(table.header)
+        for column in table.columns:
+            meaning, kind, allowed, example, since = told[column.name]
+            assert meaning == column.meaning
+            assert kind.partition(",")[0].removeprefix("list of ") == column.kind
+            assert (", " in kind) == (column.kind in units), (name, column.name)
+            assert allowed.removesuffix("(never empty)"), (name, column.name)
+            assert example, (name, column.name)
+            assert since == str(column.since)
+    assert set(DERIVED) <= set(COLUMNS), "the JSON names them as the table does"
+    told = lines(shown, "partners")
+    assert told == {each.name: [each.meaning, str(each.since)] for each in PARTNERS}
 
 
-def test_the_document_gives_every_field_its_meaning():
-    for model, names in PUBLIC.items():
-        section = DOCUMENT.partition(f"### {model.__name__}\n")[2].partition("\n### ")[0]
-        rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \|$", section, re.MULTILINE))
-        for name in names:
-            assert rows[name].startswith(meaning(model, name)), (model, name)
-
-
-def test_the_document_has_every_vocabulary_as_it_is():
+def test_the_page_has_every_vocabulary_as_it_is(client):
+    shown = html.unescape(page(client))
     for each in dictionary.vocabularies():
-        codes = ", ".join(f"`{code}` {label}" for code, label in each.values)
-        assert f"**{each.title}** ({each.source}): {codes}." in DOCUMENT, each.title
+        section = shown.partition(f'id="{each.anchor}">{each.title}<')[2].partition("</section>")[0]
+        assert f"Source: {each.source}. In" in section, each.title
+        codes = re.findall(r"<li>\s*<code>(\w+)</code> ([^<]+?)\s*</li>", section)
+        assert codes == list(each.values), each.title
+
+
+def test_the_api_gives_every_public_field_the_meaning_that_its_model_states(client):
+    schemas = client.get("/api/openapi.json").json()["components"]["schemas"]
+    for model, names in PUBLIC.items():
+        told = schemas["AgencyRecord" if model is Agency else model.__name__]["properties"]
+        for name in names:
+            assert told[name]["description"] == meaning(model, name), (model, name)
+
+
+def test_the_document_names_the_rows_that_belong_to_a_record():
+    section = DOCUMENT.partition("## The register document\n")[2]
+    for children in CHILDREN.values():
+        assert all(f"`{name}`" in section for name in children)
 
 
 # --- Loading ------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ def test_a_new_date_and_a_new_owner_are_heard_of_again(owner, django_user_model)
     made = term(30, owner=owner)
     run()
     made.milestones.create(kind="renewed", date="2021", until=in_days(60).isoformat())
+    make.derived(made)
     run()
     made.owner = django_user_model.objects.create_user(
         "made-up-second", email="second@example.org", is_staff=True
@@ -102,7 +103,9 @@ def test_a_new_date_and_a_new_owner_are_heard_of_again(owner, django_user_model)
     ],
 )
 def test_nobody_is_reminded_of_a_term_that_no_longer_counts(owner, later):
-    term(30, owner=owner).milestones.create(**later)
+    made = term(30, owner=owner)
+    made.milestones.create(**later)
+    make.derived(made)
     run()
     assert mail.outbox == []
 
@@ -119,6 +122,7 @@ def test_nobody_is_reminded_of_what_is_withdrawn_nor_twice_because_of_a_working_
 def test_a_term_and_a_review_on_the_same_day_are_one_date(owner):
     made = term(30, owner=owner)
     made.milestones.create(kind="review_due", date=in_days(30).isoformat())
+    make.derived(made)
     run()
     (sent,) = mail.outbox
     assert "1 date until" in sent.subject

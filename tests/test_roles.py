@@ -13,6 +13,7 @@ from django.db.models import Count, Sum
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from agreements import workflow
+from agreements.exports import CHILDREN
 from agreements.history import record_change
 from agreements.models import Agency, Agreement, CooperationArea, ProductCategory, Revision
 from agreements.workflow import Move
@@ -325,6 +326,17 @@ def test_the_group_of_a_role_holds_all_that_the_role_below_it_may_do():
         assert below < holds
         below = holds
     assert not [p for p in below if p.startswith("delete_") and p.endswith(("_user", "_revision"))]
+
+
+def test_a_viewer_sees_and_an_editor_types_every_kind_of_row_of_a_record():
+    viewer, editor = (
+        set(Group.objects.get(name=role).permissions.values_list("codename", flat=True))
+        for role in ("viewer", "editor")
+    )
+    for row in CHILDREN[Agreement].values():
+        name = row._meta.model_name
+        assert f"view_{name}" in viewer
+        assert {f"add_{name}", f"change_{name}", f"delete_{name}"} <= editor
 
 
 # --- Accounts -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection, connections
 
 from agreements.management.commands import serve
 from agreements.management.commands.import_register import SHIPPED
-from agreements.models import Agreement
+from agreements.models import Agreement, Digest, Standing
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,16 @@ def test_the_second_time_it_keeps_every_edit_and_says_no_password(served):
     assert "password" not in printed
     assert "Loading" not in printed
     assert Agreement.objects.get(slug="jsepa-2002").summary == "Edited."
+
+
+def test_a_start_works_out_what_an_older_version_did_not(served):
+    Standing.objects.all().delete()
+    Digest.objects.update(rules=0)
+    printed, _ = served(PORT=free_port())
+    assert f"{Agreement.objects.count()} agreements derived." in printed
+    assert Standing.objects.exists()
+    printed, _ = served(PORT=free_port())
+    assert "derived" not in printed
 
 
 def test_a_used_port_is_one_plain_sentence(served):

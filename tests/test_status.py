@@ -1,30 +1,39 @@
-"""Status follows from dates; Python and SQL tell the same for every arrangement of them."""
+"""Status follows from dates; what is kept of it tells the same for every arrangement of them."""
 
 import datetime
-from dataclasses import dataclass
-from itertools import combinations
+import hashlib
+import io
+import json
+from itertools import combinations, count, pairwise
 
 import pytest
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agreements import history
 from agreements.dates import PartialDate, to_partial_date
-from agreements.models import Agreement, Milestone
+from agreements.history import RULES, record_change
+from agreements.models import Agreement, Edition, Milestone
+from agreements.search import document_terms
 from agreements.status import (
     MARKS,
     UNDATED_ALLOWED,
     WORKING,
+    Event,
     MilestoneKind,
     Status,
+    odd_dates,
+    odd_until,
+    standings,
     status_on,
 )
+from tests import make
 
 TODAY = datetime.date(2026, 11, 24)
-
-
-@dataclass(frozen=True)
-class Event:
-    kind: str
-    date: PartialDate | None = None
-    until: PartialDate | None = None
 
 
 def event(kind, date=None, until=None):
@@ -224,10 +233,97 @@ DAYS = [
 ]
 
 
+ONE_DAY = datetime.timedelta(days=1)
+
+
+def looked_up(periods, day):
+    """What the one period that holds on the day says."""
+    (status,) = [
+        period.status
+        for period in periods
+        if period.from_day <= day and (period.until_day is None or day < period.until_day)
+    ]
+    return status
+
+
+def days_that_matter(signed_on, events):
+    """Each first and last day that a date of these can mean, the day before and the day after."""
+    dates = [to_partial_date(signed_on), *(e.date for e in events), *(e.until for e in events)]
+    ends = {day for date in dates if date for day in (date.earliest, date.latest)}
+    return {day + n * ONE_DAY for day in ends for n in (-1, 0, 1)} | {datetime.date.min, TODAY}
+
+
+def assert_looked_up_is_the_rule(signed_on, events, days):
+    periods = standings(to_partial_date(signed_on), events)
+    for day in days:
+        assert looked_up(periods, day) == told(day, signed_on, *events).status, (day, events)
+    assert periods[0].from_day == datetime.date.min
+    assert periods[-1].until_day is None
+    for before, after in pairwise(periods):
+        assert before.until_day == after.from_day
+        assert before.status != after.status
+
+
+def test_a_status_that_is_looked_up_is_that_of_the_rule_for_every_arrangement():
+    for signed_on, events in ARRANGEMENTS:
+        if len(events) < 3:
+            assert_looked_up_is_the_rule(signed_on, events, days_that_matter(signed_on, events))
+
+
+DATES = st.builds(
+    lambda day, precision: PartialDate(*(day.year, day.month, day.day)[:precision]),
+    st.dates(on("1850-01-01"), on("2199-12-31")) | st.dates(on("2009-11-01"), on("2012-02-01")),
+    st.integers(1, 3),
+)
+
+
+@given(
+    st.none() | DATES,
+    st.lists(
+        st.builds(
+            Event, st.sampled_from(MilestoneKind.values), st.none() | DATES, st.none() | DATES
+        ),
+        max_size=8,
+    ),
+    st.lists(st.dates(), max_size=5),
+)
+def test_a_status_that_is_looked_up_is_that_of_the_rule_for_any_record(signed_on, events, days):
+    days = days_that_matter(signed_on, events) | {*days}
+    assert_looked_up_is_the_rule(signed_on, events, days)
+    until = odd_until(signed_on, events) or datetime.date.min
+    for day in days - {datetime.date.max}:
+        assert any(odd_dates(day, signed_on, events)) == (day < until)
+
+
+def test_of_a_record_without_anything_nothing_is_known_for_ever():
+    assert standings(None, []) == [(Status.NOT_KNOWN, datetime.date.min, None)]
+
+
+#: A digest of what is worked out of ``ARRANGEMENTS`` and of awkward texts, by ``history.RULES``.
+DERIVED = {1: "eabede44956a92e3d9fbb3f9f8086ebf9ba1fe44707fced90482bd06dd3ce099"}
+
+
+def test_whoever_changes_what_is_derived_gives_the_rules_a_new_number():
+    derived = [
+        (status.value, str(from_day), str(until_day))
+        for signed_on, events in ARRANGEMENTS
+        for status, from_day, until_day in standings(to_partial_date(signed_on), events)
+    ]
+    derived += [
+        str(odd_until(to_partial_date(signed_on), events)) for signed_on, events in ARRANGEMENTS
+    ]
+    derived += [(term,) for text in make.AWKWARD for term in document_terms(text)]
+    digest = hashlib.sha256(json.dumps(derived).encode()).hexdigest()
+    assert DERIVED[RULES] == digest, (
+        "What follows from a record has changed: raise history.RULES, so that every database is "
+        f"derived anew, and add the line {RULES + 1}: {digest!r} here."
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.django_db
-def test_python_and_sql_tell_the_same_for_every_arrangement(empty_register):
+def test_the_database_and_the_rule_tell_the_same_for_every_arrangement(empty_register):
     agreements = Agreement.objects.bulk_create(
         Agreement(slug=f"made-up-{n}", title="Made up", instrument_type="moc", signed_on=signed)
         for n, (signed, _) in enumerate(ARRANGEMENTS)
@@ -237,23 +333,135 @@ def test_python_and_sql_tell_the_same_for_every_arrangement(empty_register):
         for agreement, (_, events) in zip(agreements, ARRANGEMENTS, strict=True)
         for e in events
     )
-    for day in DAYS:
-        by_sql = dict(Agreement.objects.with_status(day).values_list("pk", "status"))
-        by_python = {
+    lives = Agreement.objects.prefetch_related("milestones")
+    history.derive_standings({a.pk: (a.signed_on, a.milestones.all()) for a in lives})
+    for day in days_that_matter(None, PALETTE) | {*DAYS}:
+        looked_up = dict(Agreement.objects.with_status(day).values_list("pk", "status"))
+        by_the_rule = {
             agreement.pk: told(day, signed, *events).status.value
             for agreement, (signed, events) in zip(agreements, ARRANGEMENTS, strict=True)
         }
-        assert by_sql == by_python
+        assert looked_up == by_the_rule
 
 
 @pytest.mark.shipped
 @pytest.mark.database
 @pytest.mark.django_db
-def test_python_and_sql_tell_the_same_for_the_real_register():
+def test_the_database_and_the_rule_tell_the_same_for_the_real_register():
+    agreements = list(Agreement.objects.prefetch_related("milestones"))
     for day in (on("2005-06-01"), on("2018-02-01"), TODAY):
-        by_sql = dict(Agreement.objects.with_status(day).values_list("slug", "status"))
-        by_python = {
-            a.slug: a.ruling_on(day).status.value
-            for a in Agreement.objects.prefetch_related("milestones")
-        }
-        assert by_sql == by_python
+        looked_up = dict(Agreement.objects.with_status(day).values_list("slug", "status"))
+        assert looked_up == {a.slug: a.ruling_on(day).status.value for a in agreements}
+
+
+# --- What is kept, and when it is worked out anew -----------------------------------------------
+def kept(agreement):
+    """The standings as the database has them."""
+    rows = agreement.standings.order_by("from_day")
+    return [(row.status, row.from_day, row.until_day) for row in rows]
+
+
+def worked_out(agreement):
+    """The standings as the rule has them now."""
+    agreement = Agreement.objects.get(pk=agreement.pk)
+    return standings(agreement.signed_on, agreement.milestones.all())
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_a_changed_record_stands_as_its_new_dates_say():
+    made = make.agreement(signed_on="2020", milestones=[("term_set", None, "2021")])
+    made.milestones.create(kind="renewed", date="2022")
+    changed = Agreement.objects.get(pk=made.pk)
+    changed.signed_on = to_partial_date("2019-03")
+    changed.save()
+    assert kept(made) != worked_out(made)
+    record_change([made.pk], reason="")
+    assert kept(made) == worked_out(made)
+    made.milestones.all().delete()
+    record_change([made.pk], reason="")
+    assert kept(made) == worked_out(made)
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_only_standings_that_differ_are_written():
+    made = make.agreement(signed_on="2020", milestones=[("term_set", None, "2021")])
+    made.refresh_from_db()
+    rows = list(made.standings.order_by("from_day").values_list("pk", flat=True))
+    made.milestones.create(kind="terminated", date="2023")
+    make.derived(made)
+    assert list(made.standings.order_by("from_day").values_list("pk", flat=True))[:3] == rows
+    with CaptureQueriesContext(connection) as queries:
+        history.derive_standings({made.pk: (made.signed_on, made.milestones.all())})
+    assert not [q for q in queries if not q["sql"].startswith("SELECT")]
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_a_record_of_which_nothing_was_worked_out_has_no_status():
+    made = make.agreement(signed_on="2020", milestones=[("term_set", None, "2021")])
+    made.standings.all().delete()
+    asked = Agreement.objects.filter(pk=made.pk)
+    assert asked.with_status(TODAY).get().status is None
+    assert not asked.with_status(TODAY).filter(status__in=Status.values).exists()
+    assert not asked.lapsed_unrenewed(TODAY).exists()
+
+
+def derive(*options):
+    output = io.StringIO()
+    call_command("derive", *options, stdout=output)
+    return output.getvalue().splitlines()
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_new_rules_are_applied_to_every_record_once(monkeypatch):
+    total, draft = Agreement.objects.count(), make.agreement(state="draft", signed_on="2020")
+    draft.standings.all().delete()
+    assert derive() == ["1 agreement derived."]
+    assert kept(draft) == worked_out(draft)
+    edition = Edition.of_all()
+    assert derive() == ["0 agreements derived."]
+    assert Edition.of_all() == edition
+    monkeypatch.setattr(history, "RULES", history.RULES + 1)
+    assert derive() == [f"{total + 1} agreements derived."]
+    assert Edition.of_all() != edition
+    assert derive() == ["0 agreements derived."]
+    assert derive("--all") == [f"{total + 1} agreements derived."]
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_a_run_that_was_stopped_goes_on_where_it_was(monkeypatch, empty_register):
+    made = [make.agreement() for _ in range(5)]
+    monkeypatch.setattr(history, "_SEVERAL", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(history, "derive", stopping_after(1, history.derive))
+        with pytest.raises(KeyboardInterrupt):
+            derive()
+    assert set(history.underived()) == set(made[2:])
+    assert derive() == ["2 of 3 ...", "3 agreements derived."]
+
+
+def stopping_after(times, function):
+    calls = count()
+
+    def stopped(*given):
+        if next(calls) == times:
+            raise KeyboardInterrupt
+        return function(*given)
+
+    return stopped
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_the_check_of_the_database_says_what_is_not_worked_out_yet():
+    assert run_checks(databases=["default"]) == []
+    make.agreement()
+    (warning,) = run_checks(databases=["default"])
+    assert warning.id == "agreements.W001"
+    assert "manage.py derive" in warning.hint
+    derive()
+    assert run_checks(databases=["default"]) == []

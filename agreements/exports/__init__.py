@@ -2,9 +2,8 @@
 
 from .bulk import RegisterChanged, row_count, table_csv, table_rows
 from .cells import LIST_SEPARATOR, guard, unguard
-from .meanings import meaning
 from .package import PACKAGE_FORMAT, package
-from .partners import PARTNER_COLUMNS, partner_row, partners_csv
+from .partners import PARTNER_COLUMNS, PARTNERS, partner_row, partners_csv
 from .records import (
     CHILDREN,
     DERIVED,
@@ -24,19 +23,19 @@ from .records import (
     snapshot,
     told_record,
 )
-from .tables import COLUMNS, TABLES, Column, Table
-from .versions import COLUMN_VERSIONS, since
+from .tables import COLUMN_VERSION, COLUMNS, TABLES, Column, Table
 from .workbook import WORKBOOK_LIMIT, WORKBOOK_TYPE, workbook
 
 __all__ = [
     "CHILDREN",
     "COLUMNS",
-    "COLUMN_VERSIONS",
+    "COLUMN_VERSION",
     "DERIVED",
     "FORMAT",
     "LIST_SEPARATOR",
     "NATURAL_KEY",
     "PACKAGE_FORMAT",
+    "PARTNERS",
     "PARTNER_COLUMNS",
     "PUBLIC",
     "STAFF",
@@ -51,7 +50,6 @@ __all__ = [
     "coverage_table",
     "guard",
     "inverse_relation",
-    "meaning",
     "package",
     "partner_row",
     "partners_csv",
@@ -61,7 +59,6 @@ __all__ = [
     "recorded",
     "register_document",
     "row_count",
-    "since",
     "snapshot",
     "table_csv",
     "table_rows",

@@ -42,7 +42,7 @@ from ..models import (
     Source,
 )
 from ..querysets import Among, batched, in_code_order, taking_part_on
-from ..status import status_on
+from ..status import Event, status_on
 from .cells import LIST_SEPARATOR, csv_pieces, joined
 from .records import NATURAL_KEY, SPELLED, in_term_order, plain
 from .tables import AGREEMENTS, STAGE_COLUMNS, Column, Table
@@ -279,19 +279,11 @@ def _listed_in_cell(rows: QuerySet, text: Any) -> _Texts:
     return _Texts(rows, text, LIST_SEPARATOR)
 
 
-class _Dated(NamedTuple):
-    """What the rule of status needs of a milestone."""
-
-    kind: str
-    date: PartialDate | None
-    until: PartialDate | None
-
-
 @lru_cache(maxsize=65_536)
-def _dated(told: str) -> _Dated:
+def _dated(told: str) -> Event:
     kind, date, until = told.split(_VALUES)
     parse = PartialDate.parse
-    return _Dated(kind, parse(date) if date else None, parse(until) if until else None)
+    return Event(kind, parse(date) if date else None, parse(until) if until else None)
 
 
 @lru_cache(maxsize=65_536)

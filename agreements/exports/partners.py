@@ -1,28 +1,49 @@
 """The table of partners: what stands between a subject and each of its partners."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from ..coverage import Partner, Stage
-from .cells import LIST_SEPARATOR, csv_pieces, guard
+from .cells import csv_pieces
+from .tables import Column
 
-#: The columns of the table of partners, for ever: new ones go to the end.
-PARTNER_COLUMNS = (
-    "subject",
-    "status_day",
-    "partner",
-    "partner_name",
-    "partner_jurisdiction",
-    "agreements",
-    "agreement_ids",
-    *(
-        f"{stage}_{column}"
-        for stage in Stage.values
-        for column in ("depth", "commitment", "excluded", "agreements", "agreement_ids")
+_OF_STAGE = (
+    Column(
+        "depth",
+        "The deepest that stands at this stage; it need not hold for every product.",
+        "code",
     ),
-    "no_stage_agreements",
-    "no_stage_agreement_ids",
+    Column("commitment", "The commitment of that depth.", "code"),
+    Column(
+        "excluded",
+        "yes where an agreement says of something at this stage that it does not cover it.",
+    ),
+    Column(
+        "agreements",
+        "How many agreements count at this stage. An exclusion never counts.",
+        "number",
+    ),
+    Column("agreement_ids", "The id of each of them.", listed=True),
 )
+#: The columns of the table of partners, for ever: new ones go to the end.
+PARTNERS = (
+    Column("subject", "The agency key or country code asked for."),
+    Column("status_day", "The day it is told for.", "date"),
+    Column("partner", "Agency key or country code of the partner."),
+    Column("partner_name", "The partner's name."),
+    Column("partner_jurisdiction", "ISO 3166-1 code, or EU, of the partner."),
+    Column("agreements", "How many agreements answer.", "number"),
+    Column("agreement_ids", "The id of each of them.", listed=True),
+    *(
+        replace(each, name=f"{stage.value}_{each.name}", meaning=f"{stage.label}. {each.meaning}")
+        for stage in Stage
+        for each in _OF_STAGE
+    ),
+    Column("no_stage_agreements", "How many of them state no stage.", "number"),
+    Column("no_stage_agreement_ids", "The id of each of those.", listed=True),
+)
+PARTNER_COLUMNS = tuple(column.name for column in PARTNERS)
 
 
 def partner_row(partner: Partner) -> dict[str, Any]:
@@ -42,11 +63,11 @@ def partner_row(partner: Partner) -> dict[str, Any]:
 def _counted(prefix: str, slugs: tuple[str, ...]) -> dict[str, Any]:
     return {
         f"{prefix}agreements": len(slugs),
-        f"{prefix}agreement_ids": LIST_SEPARATOR.join(slugs),
+        f"{prefix}agreement_ids": slugs,
     }
 
 
 def partners_csv(rows: Iterable[dict[str, Any]]) -> str:
     """The table of partners as RFC 4180 text with a byte order mark."""
-    cells = ([guard(row[name]) for name in PARTNER_COLUMNS] for row in rows)
+    cells = ([column.cell(row[column.name]) for column in PARTNERS] for row in rows)
     return "".join(csv_pieces(PARTNER_COLUMNS, [cells]))

@@ -14,10 +14,9 @@ from django.db.models import Model
 
 from ..coverage import Stage
 from ..dates import PartialDateField
-from ..models import Agency, Agreement, CooperationArea, ProductCategory
+from ..models import Agency, Agreement, CooperationArea, ProductCategory, meaning
 from ..status import Status
 from .cells import any_formula, guard, joined, parted, unguard
-from .meanings import meaning
 from .records import CHILDREN, NATURAL_KEY, PUBLIC
 
 
@@ -27,7 +26,8 @@ class Column:
 
     ``kind`` is one of text, code, number, decimal, boolean, partial date, date, time, web address.
     ``field`` names the field of the record; it is empty where the value is worked out, and such a
-    column is not read back. ``refers`` is the table and column whose value it repeats.
+    column is not read back. ``refers`` is the table and column whose value it repeats. ``since``
+    is the version of the columns that brought it: 1 for all that the first release will have.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Column:
     listed: bool = False
     required: bool = False
     refers: tuple[str, str] | None = None
+    since: int = 1
 
     @property
     def derived(self) -> bool:
@@ -316,16 +317,25 @@ def _plain_table(name: str, title: str, meaning: str, key: str) -> Table:
     return Table(name, noun, title, meaning, columns, (key,))
 
 
+_PLACED = tuple(
+    described(Agreement, column, "id" if column == "slug" else "")
+    if isinstance(column, str)
+    else column
+    for column in _FLAT
+)
 AGREEMENTS = Table(
     "agreements",
     Agreement,
     "Agreements",
     "One row an agreement: its own fields, and what its other tables come to in a few columns.",
-    tuple(
-        described(Agreement, column, "id" if column == "slug" else "")
-        if isinstance(column, str)
-        else column
-        for column in _FLAT
+    # A field that has no place in the list gets its column at the end.
+    (
+        *_PLACED,
+        *(
+            described(Agreement, name)
+            for name in PUBLIC[Agreement]
+            if name not in {column.field for column in _PLACED}
+        ),
     ),
     ("id",),
 )
@@ -403,3 +413,5 @@ TABLES: dict[str, Table] = {
 }
 #: The columns of the flat table, for ever: new ones go to the end.
 COLUMNS = AGREEMENTS.header
+#: The version of the columns, which each release of the data package names.
+COLUMN_VERSION = max(column.since for table in TABLES.values() for column in table.columns)

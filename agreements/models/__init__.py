@@ -10,6 +10,8 @@ from .agreement import (
     TextAvailability,
     WithdrawalKind,
 )
+from .columns import meaning
+from .derived import Digest, Standing
 from .evidence import Evidence, EvidenceTopic, Source, SourceKind
 from .participation import (
     Capacity,
@@ -33,6 +35,7 @@ __all__ = [
     "Capacity",
     "CooperationArea",
     "DetailLevel",
+    "Digest",
     "Direction",
     "Edition",
     "Evidence",
@@ -56,6 +59,8 @@ __all__ = [
     "SigningAct",
     "Source",
     "SourceKind",
+    "Standing",
     "TextAvailability",
     "WithdrawalKind",
+    "meaning",
 ]

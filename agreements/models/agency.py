@@ -1,7 +1,7 @@
 """The bodies that take part in agreements, and the names they have borne."""
 
 import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -61,6 +61,17 @@ class Agency(models.Model):
         help_text="Tick when no source gives an English name and this one is our translation.",
     )
     note = Prose(blank=True, help_text="Shown to the public beside the name.")
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "key": "The agency's permanent name in addresses and exports: hsa, sfda-sa.",
+        "native_language": "The language of native_name, as a short code: ja, ko, fr, pt.",
+        "jurisdiction": "The country or territory, by its own ISO 3166-1 code (HK and TW have "
+        "one), or EU. Empty for other intergovernmental bodies.",
+        "kind": "What sort of body it is.",
+        "website": "Its own site.",
+        "name_supplied": "true: no source gives an English name, this is a translation.",
+        "note": "A remark.",
+    }
 
     objects = AgencyQuerySet.as_manager()
 
@@ -136,6 +147,12 @@ class AgencyName(models.Model):
     language = models.CharField(max_length=20, blank=True, help_text=LANGUAGE_HELP)
     used_from = PartialDateField(help_text="When the name came into use, as far as it is known.")
     used_until = PartialDateField(help_text="When it was given up, as far as it is known.")
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "name": "The other name.",
+        "kind": "Former name, abbreviation, other language or script, variant.",
+        "language": "The language of the name, as a short code: ja, ko, fr, pt.",
+    }
 
     class Meta:
         ordering = ["agency", "name"]

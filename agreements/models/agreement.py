@@ -3,7 +3,7 @@
 import datetime
 from functools import cached_property
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -243,6 +243,31 @@ class Agreement(models.Model):
     first_published_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "slug": "The record's permanent name, also in its address.",
+        "title": "The full title in English. Where no source has one, the register's own "
+        "description of the instrument.",
+        "short_title": "A shorter title for lists: HSA–MHLW MOC 2026.",
+        "instrument_type": "The register's word for the kind of instrument, the same for all "
+        "records. What it calls itself stands in instrument_title.",
+        "legal_nature": "Whether it is binding, where a source says so; else not_stated. It is "
+        "never concluded from the kind of instrument.",
+        "legal_nature_stated": "What the source says of its legal nature, in the register's own "
+        "words.",
+        "summary": "What it is about, in the register's own words.",
+        "areas_stated": "The areas of cooperation as the sources give them, one phrase a line. "
+        "Coverage comes from the provisions, not from this.",
+        "signed_on": "Date of signature as the source gives it. If the sides signed on different "
+        "days, the last; each side's day stands with the participant.",
+        "signed_city": "City of signature.",
+        "signed_country": "Country of signature: ISO 3166-1 code or EU.",
+        "signed_venue": "Venue of signature.",
+        "text_url": "Where the text can be read.",
+        "source_notes": "Where sources disagree, what could not be found.",
+        "detail_level": "How much is known. A list_entry is known from a regulator's list only, "
+        "with kind, partners and date, and rightly has no provisions.",
+    }
 
     objects = AgreementQuerySet.as_manager()
 

@@ -1,4 +1,5 @@
-"""Columns that keep out what one of the databases, or a web page, could not hold."""
+"""Columns that keep out what one of the databases, or a web page, could not hold; and what a field
+means to whoever reads the data."""
 
 from typing import Any
 
@@ -66,3 +67,17 @@ class Jurisdiction(CountryField):
 
     # What django-stubs takes the attribute to hold.
     _pyi_private_get_type: Any
+
+
+def meaning(noun: type[models.Model], name: str) -> str:
+    """What the field ``name`` means to whoever reads the data.
+
+    That stands in ``MEANINGS`` of the model, or of a model it inherits from, where the help text
+    tells whoever types what to do; elsewhere the help text says the same to both. Raises
+    FieldDoesNotExist for a name that is no field.
+    """
+    field: Any = noun._meta.get_field(name)
+    for each in noun.__mro__:
+        if known := vars(each).get("MEANINGS", {}).get(name):
+            return str(known)
+    return str(field.help_text)

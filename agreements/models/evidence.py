@@ -1,5 +1,7 @@
 """Where facts come from."""
 
+from typing import ClassVar
+
 from django.core.validators import FileExtensionValidator
 from django.db import models
 
@@ -53,6 +55,16 @@ class Source(models.Model):
     #: Whether the address answered when it was last checked.
     reachable = models.BooleanField(null=True, editable=False)
 
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "number": "Its number within the agreement, by which the other tables name it; on the page "
+        "it stands in brackets: [1].",
+        "kind": "Text of the instrument, publication of a participant, of another public body, "
+        "press, other.",
+        "language": "Its language, as a short code: ja, ko, fr, pt.",
+        "url": "Address of the page.",
+        "archive_url": "Address of an archived copy.",
+    }
+
     class Meta:
         ordering = ["agreement", "number"]
         constraints = [
@@ -81,6 +93,10 @@ class SourcedRow(models.Model):
     locator = Line(
         max_length=300, blank=True, help_text="Where in the source: paragraph 4, Article 2, p. 93."
     )
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "source": "Number of one of the agreement's sources, in the table sources.",
+    }
 
     class Meta:
         abstract = True
@@ -120,6 +136,12 @@ class Evidence(SourcedRow):
     verbatim = models.BooleanField(
         "word for word", default=False, help_text="Tick for a short quotation."
     )
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "statement": "What the source says: word for word where verbatim is true, else in the "
+        "register's own words.",
+        "verbatim": "true: a quotation, word for word.",
+    }
 
     class Meta:
         ordering = ["agreement", "pk"]

@@ -1,6 +1,7 @@
 """Who takes part in an agreement, and who signed it."""
 
 import datetime
+from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -73,6 +74,16 @@ class Participation(models.Model):
     left_on_earliest = models.DateField(null=True, editable=False)
     left_on_latest = models.DateField(null=True, editable=False)
     note = Line(blank=True, help_text="Public.")
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "agency": "The participant.",
+        "role": "Its part.",
+        "role_stated": "Its part in the source's words, where they say more than role.",
+        "signed_on": "When it signed, if on a day of its own.",
+        "joined_on": "When it joined, if after the agreement began.",
+        "left_on": "When it left, if it did.",
+        "note": "A remark.",
+    }
 
     class Meta:
         ordering = ["agreement", "position", "pk"]
@@ -163,6 +174,14 @@ class Signatory(models.Model):
         max_length=300, blank=True, help_text="The body acted for, as the source prints it."
     )
     note = Line(blank=True, help_text="Public: named in the photograph, led the delegation.")
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "position": "Order of the rows.",
+        "capacity": "Whether the person signed, witnessed, or was present. Whoever is only seen in "
+        "a photograph was present.",
+        "honorific": "What stands before the name: Dr, Mr, Adjunct Professor (Dr).",
+        "note": "A remark: named in the photograph, led the delegation.",
+    }
 
     class Meta:
         ordering = ["agreement", "position", "pk"]

@@ -1,5 +1,7 @@
 """What an agreement provides, and what its participants expect of it."""
 
+from typing import ClassVar
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
@@ -75,6 +77,17 @@ class Provision(SourcedRow):
     )
     statement = Prose(help_text="What the source says, in your own words. One sentence.")
 
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "position": "Order of the rows.",
+        "area": "The cooperation area it speaks of.",
+        "commitment": "How firm the source's words are. Could, seeks to, aims to: intended. Will, "
+        "agree to: agreed. A working, dated operation: in operation. Ruled out: excluded.",
+        "products": "The products that the same sentence of the source names. Empty: it names "
+        "none, and nothing follows about which.",
+        "direction": "Mutual, one-way or not stated.",
+        "statement": "What the source says, in the register's own words.",
+    }
+
     class Meta:
         ordering = ["agreement", "position", "pk"]
         # Rows are read by agreement and in this order: the index for it serves the key as well.
@@ -142,6 +155,18 @@ class Outcome(SourcedRow):
     reported_source = models.ForeignKey(
         Source, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "position": "Order of the rows.",
+        "statement": "What is expected, in the register's own words, with its qualifier: up to, on "
+        "average.",
+        "qualifier": "How the figure is meant: average of, up to, at least.",
+        "figure": "The number expected.",
+        "stage": "The stage it concerns, if one.",
+        "products": "The products it concerns.",
+        "reported_on": "The date of the report.",
+        "reported_source": "Where it was reported: number of one of the agreement's sources.",
+    }
 
     class Meta:
         ordering = ["agreement", "position", "pk"]

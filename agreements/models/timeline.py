@@ -1,5 +1,7 @@
 """An agreement's life after signature, and its kin."""
 
+from typing import ClassVar
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
@@ -34,6 +36,11 @@ class Milestone(SourcedRow):
     until_earliest = models.DateField(null=True, editable=False)
     until_latest = models.DateField(null=True, editable=False)
     note = Prose(blank=True, help_text="What happened, in a few words. Public.")
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "kind": "What happened.",
+        "note": "What happened, in a few words.",
+    }
 
     class Meta:
         ordering = ["agreement", F("date_earliest").asc(nulls_last=True), "date_latest", "pk"]
@@ -142,6 +149,13 @@ class Relation(SourcedRow):
         help_text="Only if the other agreement is not in the register.",
     )
     note = Line(blank=True, help_text="Public.")
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "kind": "What this agreement is to the other. It is recorded from this side only.",
+        "target": "The other agreement, if it is in the register.",
+        "target_title": "The other agreement's title, if it is not in the register.",
+        "note": "A remark.",
+    }
 
     class Meta:
         ordering = ["agreement", "kind", "pk"]

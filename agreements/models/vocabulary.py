@@ -1,6 +1,6 @@
 """The shared vocabularies. A term is retired, never deleted: old records keep their words."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -32,6 +32,13 @@ class Term(models.Model):
         help_text="Tick when the term should no longer be chosen. Records that have it keep it.",
     )
 
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "code": "Its permanent name in addresses and exports.",
+        "name": "Its name on the pages.",
+        "description": "What belongs here and what does not.",
+        "retired": "true: no longer chosen. Records that have it keep it.",
+    }
+
     class Meta:
         abstract = True
         ordering = ["position", "name"]
@@ -50,6 +57,11 @@ class CooperationArea(Term):
         help_text="The stage of a product's life this area belongs to. Leave empty for what cuts "
         "across the stages: training, emerging technology, enforcement, joint programmes.",
     )
+
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "stage": "The stage of a product's life it belongs to. Empty for what cuts across the "
+        "stages: training, emerging technology, enforcement, joint programmes.",
+    }
 
     #: The stage it had in the database when it was read; None for a new one.
     stage_as_read: str | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from ..exports import COLUMN_VERSIONS, RegisterChanged, package
+from ..exports import COLUMN_VERSION, RegisterChanged, package
 from ..models import Agreement, Edition
 from .changed import changes
 from .folder import PREFIX, Release, checksum, free_name, newest
@@ -68,7 +68,7 @@ def _built(
         size=file.stat().st_size,
         sha256=checksum(file),
         rows=rows,
-        columns=len(COLUMN_VERSIONS),
+        columns=COLUMN_VERSION,
         before=last.name if last else "",
         changes=changed,
     )

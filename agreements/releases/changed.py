@@ -10,23 +10,16 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Model
-
 from ..changes import differences, in_one_line
 from ..exports import TABLES, Table
-from ..models import Agency, Agreement, CooperationArea, ProductCategory
 
 #: Follow from the day and the place of the export, or from changes that are not public.
 _NO_CHANGE = {"status_day", "updated_at", "url"}
 #: Begins what is told of a record that has another address now; its former one follows.
 MOVED = "moved from "
 _KINDS = ("added", "changed", "withdrawn")
-_NOUNS: dict[str, type[Model]] = {
-    "agreements": Agreement,
-    "agencies": Agency,
-    "areas": CooperationArea,
-    "products": ProductCategory,
-}
+#: The tables whose rows are records; the rows of the others belong to one.
+_RECORDS = [name for name, table in TABLES.items() if not table.owner]
 
 Row = dict[str, str]
 Changes = dict[str, dict[str, list[dict[str, str]]]]
@@ -43,7 +36,7 @@ def changes(before: Path, after: Path) -> Changes:
     step, so that memory does not grow with the register.
     """
     with zipfile.ZipFile(before) as old, zipfile.ZipFile(after) as new:
-        found = {name: _of_records(name, old, new) for name in _NOUNS if _header(old, name)}
+        found = {name: _of_records(name, old, new) for name in _RECORDS if _header(old, name)}
         columns = [
             {"id": f"{name}.{column}"}
             for name, table in TABLES.items()
@@ -111,7 +104,8 @@ def _what(name: str, was: _Record, now: _Record) -> str:
     )
     if not differing:
         return ""
-    recorded = in_one_line(differences(_plain(name, was), _plain(name, now), model=_NOUNS[name]))
+    noun = TABLES[name].noun
+    recorded = in_one_line(differences(_plain(name, was), _plain(name, now), model=noun))
     status = "status" if "status" in differing else ""
     # Where nothing recorded differs, a name or a rule elsewhere does, from which these follow.
     return "; ".join(filter(None, [recorded, status])) or ", ".join(differing)
@@ -174,14 +168,13 @@ def _records(name: str, archive: zipfile.ZipFile, stack: ExitStack) -> Iterator[
     """The records of a table, by key, each with what belongs to it."""
     table = TABLES[name]
     (key,) = table.key
-    owner = "agreement" if name == "agreements" else "agency" if name == "agencies" else ""
     owned = {
-        other: _Owned(groupby(_rows(archive, other, stack), key=itemgetter(owner)))
+        other: _Owned(groupby(_rows(archive, other, stack), key=itemgetter(each.owner)))
         for other, each in TABLES.items()
-        if owner and each.owner == owner and _header(archive, other)
+        if each.owner == table.noun._meta.model_name and _header(archive, other)
     }
     rows: Any = _rows(archive, name, stack)
-    if not owner:
+    if name in ("areas", "products"):
         # A vocabulary is short, and in an order of its own.
         rows = sorted(rows, key=itemgetter(key))
     former = next((c for c in table.columns if c.field == "former_slugs"), None)

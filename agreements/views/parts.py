@@ -2,12 +2,8 @@
 
 import datetime
 from collections.abc import Callable, Iterable
-from functools import wraps
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import EmptyPage, Page, Paginator
 from django.db.models import QuerySet
@@ -15,15 +11,12 @@ from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
-from django.utils import timezone
-from django.views.decorators.http import condition
 
-from .. import releases, search
+from .. import search
 from ..coverage import Change, ChangeKind, Commitment, Depth, changes
 from ..filters import AgreementFilterSet, DayFilter, shown
 from ..models import (
     Agreement,
-    Edition,
     ProductCategory,
     Provision,
     Relation,
@@ -32,50 +25,6 @@ from ..models import (
 )
 
 PAGE_SIZE = 25
-
-
-def _digest(folders: Iterable[Path]) -> str:
-    """A digest of what the source files in these folders say and are called, not of their age: two
-    machines with the same code agree."""
-    digest = sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
-                digest.update(str(path.relative_to(folder)).encode() + b"\0")
-                digest.update(sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-#: Changes when the code, a template or a style sheet does.
-_MADE_BY = _digest([Path(__file__).parents[1], settings.BASE_DIR / "templates"])
-
-
-def edition_tag(request: HttpRequest, *args: Any, **kwargs: Any) -> str | None:
-    """The entity tag of a public page: it follows from the edition of the register, its releases,
-    the day, the address and the code. None while developing, where templates change."""
-    if settings.DEBUG:
-        return None
-    edition = (Edition.current(), releases.mark())
-    made_from = (*edition, timezone.localdate(), request.get_full_path(), _MADE_BY)
-    return '"' + sha256(repr(made_from).encode()).hexdigest()[:32] + '"'
-
-
-def conditional(view: Callable[..., Any]) -> Callable[..., Any]:
-    """The view, which answers 304 without being asked to whoever has its present page already."""
-    return with_opened(condition(etag_func=edition_tag)(view))
-
-
-def with_opened(view: Callable[..., Any]) -> Callable[..., Any]:
-    """The view with what its ``opened``, if it has one, adds to each answer, 304 too."""
-    opened = getattr(view, "opened", None)
-    if opened is None:
-        return view
-
-    @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return opened(view(request, *args, **kwargs))
-
-    return answer
 
 
 def ruled(agreements: Any, day: datetime.date) -> list[Agreement]:

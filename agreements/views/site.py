@@ -18,7 +18,7 @@ from django.views.defaults import server_error
 from .. import dictionary as dictionary_of_data
 from .. import facets, releases
 from ..coverage import Commitment, Depth, Stage
-from ..exports import TABLES
+from ..exports import PARTNERS, TABLES
 from ..models import Agreement
 from ..status import STANDING, Status
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
@@ -132,7 +132,7 @@ def dictionary(request: HttpRequest) -> HttpResponse:
         "tables": dictionary_of_data.tables(),
         "filters": dictionary_of_data.filters(),
         "coverage_filters": dictionary_of_data.coverage_filters(),
-        "partner_columns": dictionary_of_data.partner_columns(),
+        "partner_columns": PARTNERS,
         "vocabularies": dictionary_of_data.vocabularies(),
     }
     return render(request, "agreements/dictionary.html", context)

@@ -13,7 +13,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from agreements.models import Agreement, SearchDocument
+from agreements.history import underived
+from agreements.models import Agreement
 
 
 class Command(BaseCommand):
@@ -36,9 +37,9 @@ class Command(BaseCommand):
         if not Agreement.objects.exists():
             self.stdout.write("Loading the register that ships with the project ...")
             call_command("import_register", stdout=self.stdout)
-        if SearchDocument.objects.filter(passages__isnull=True).exists():
-            # Written by a version that kept no passages for excerpts.
-            call_command("reindex_register", stdout=self.stdout)
+        if underived().exists():
+            self.stdout.write("Working out what follows from the records ...")
+            call_command("derive", stdout=self.stdout)
         account = self._first_account()
         address = f"http://127.0.0.1:{port}/"
         self.stdout.write(f"\nThe register:   {address}\nThe staff desk: {address}admin/\n")
