@@ -462,11 +462,13 @@ def _lines(text: str) -> list[str]:
 def visible(text: str) -> list[str]:
     """The headers and what a reader sees of the body, as lines."""
     headers, _, body = text.partition("\n\n")
-    if "text/html" in headers:
+    # A file of the package has none, and may speak of any type in its first lines.
+    kind = re.search(r"^Content-Type: (.*)$", headers, re.MULTILINE)
+    if kind and "text/html" in kind[1]:
         page = _Page()
         page.feed(body)
         lines = " ".join(page.words).split("\n")
-    elif "json" in headers:
+    elif kind and "json" in kind[1]:
         lines = json.dumps(json.loads(body), ensure_ascii=False, indent=1).splitlines()
     else:
         lines = _lines(body)

@@ -69,3 +69,10 @@ def test_an_address_that_is_new_or_gone_is_told(told):
 
 def test_nothing_is_told_of_answers_that_are_the_same(told):
     assert told({"/": "same"}, {"/": "same"}) == ["All answers are the same."]
+
+
+def test_a_text_without_headers_that_speaks_of_json_is_read_line_by_line():
+    assert golden.visible("One file, datapackage.json.\n\nMore.") == [
+        "One file, datapackage.json.",
+        "More.",
+    ]
