@@ -22,8 +22,8 @@ class AgreementsConfig(AppConfig):
 def _derived(databases: Sequence[str] | None, **options: Any) -> Iterable[checks.CheckMessage]:
     """Warn where the status of a record was not worked out by the present rules."""
     # Models cannot be imported before all apps are loaded.
-    from .history import underived
     from .models import Digest
+    from .record.derive import underived
 
     for database in databases or ():
         tables = connections[database].introspection.table_names()

@@ -83,7 +83,7 @@ class Directed(Reaching, Protocol):
     @property
     def area(self) -> Hashable: ...
     @property
-    def one_way(self) -> tuple[int, int] | None: ...
+    def one_way(self) -> tuple[Hashable, Hashable] | None: ...
 
 
 class Held(Reaching, Protocol):
@@ -199,7 +199,9 @@ def coverage(provisions: Iterable[Reaching], product_order: Sequence[str] = ()) 
     return Grid(tuple(products), rows, tuple(p for p in ordered if not p.stage))
 
 
-def reaches(provision: Directed, relying: Collection[int], reference: Collection[int]) -> bool:
+def reaches(
+    provision: Directed, relying: Collection[Hashable], reference: Collection[Hashable]
+) -> bool:
     """Whether a provision of an agreement in which both sides take part lets the agencies
     ``relying`` rely on the agencies ``reference``.
 
@@ -210,7 +212,7 @@ def reaches(provision: Directed, relying: Collection[int], reference: Collection
     return ends is None or (ends[0] in relying and ends[1] in reference)
 
 
-def between(provision: Directed, side: Collection[int], other: Collection[int]) -> bool:
+def between(provision: Directed, side: Collection[Hashable], other: Collection[Hashable]) -> bool:
     """Whether a provision reaches from one side to the other in either direction."""
     return reaches(provision, side, other) or reaches(provision, other, side)
 
@@ -218,44 +220,48 @@ def between(provision: Directed, side: Collection[int], other: Collection[int]) 
 @dataclass(frozen=True)
 class Instrument:
     """One agreement as the table of partners needs it: who takes part on the day (``members``, by
-    agency id), the products of its ``scope``, and its provisions without their evidence."""
+    the key of the agency), the products of its ``scope``, its provisions without their evidence."""
 
     slug: str
     title: str
-    members: frozenset[int]
+    members: frozenset[str]
     scope: frozenset[str]
     provisions: tuple[Directed, ...]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a provision must meet to be counted. An empty set asks nothing."""
+    """What one provision must meet to be counted. An empty set asks nothing."""
 
-    products: frozenset[str] = frozenset()
-    depths: frozenset[str] = frozenset()
-    commitments: frozenset[str] = frozenset()
+    product: frozenset[str] = frozenset()
+    depth: frozenset[str] = frozenset()
+    commitment: frozenset[str] = frozenset()
+    stage: frozenset[str] = frozenset()
 
     def concerns(self, provision: Reaching) -> bool:
         """Whether it names a product asked for."""
-        return not self.products or not self.products.isdisjoint(provision.product_codes)
+        return not self.product or not self.product.isdisjoint(provision.product_codes)
 
     def met_by(self, provision: Reaching) -> bool:
         """Whether it meets everything and is not an exclusion."""
         return (
             provision.commitment != Commitment.EXCLUDED
+            and (not self.stage or provision.stage in self.stage)
+            and (not self.depth or provision.depth in self.depth)
+            and (not self.commitment or provision.commitment in self.commitment)
             and self.concerns(provision)
-            and (not self.depths or provision.depth in self.depths)
-            and (not self.commitments or provision.commitment in self.commitments)
         )
 
+    @property
+    def of_scope(self) -> bool:
+        """Whether the scope of an instrument can meet it: only where nothing but products is asked
+        for, and no provision need say so."""
+        return not (self.stage or self.depth or self.commitment)
+
     def admits(self, scope: frozenset[str], provisions: Iterable[Reaching]) -> bool:
-        """Whether an agreement answers, as the list of agreements would say: a product alone is
-        also met by the scope of the instrument."""
-        if any(self.met_by(provision) for provision in provisions):
-            return True
-        if self.depths or self.commitments:
-            return False
-        return not self.products or not self.products.isdisjoint(scope)
+        """Whether an agreement answers, by a provision or by its scope."""
+        by_scope = self.of_scope and (not self.product or not self.product.isdisjoint(scope))
+        return by_scope or any(self.met_by(provision) for provision in provisions)
 
 
 @dataclass(frozen=True)
@@ -293,8 +299,8 @@ _EVERYTHING = Asked()
 
 def partners(
     instruments: Iterable[Instrument],
-    subject: Collection[int],
-    side_of: Mapping[int, str],
+    subject: Collection[str],
+    side_of: Mapping[str, str],
     asked: Asked = _EVERYTHING,
 ) -> dict[str, Partner]:
     """What stands between ``subject`` and each of its partners, by the partner's key.
@@ -303,7 +309,7 @@ def partners(
     is not in it is no partner. Partners with which nothing asked for stands are left out, unless
     something is excluded.
     """
-    sides: dict[str, set[int]] = {}
+    sides: dict[str, set[str]] = {}
     for agency, key in side_of.items():
         sides.setdefault(key, set()).add(agency)
     shared: dict[str, list[Instrument]] = {}
@@ -321,8 +327,8 @@ def partners(
 def _partner(
     key: str,
     instruments: Sequence[Instrument],
-    subject: Collection[int],
-    side: Collection[int],
+    subject: Collection[str],
+    side: Collection[str],
     asked: Asked,
 ) -> Partner:
     reaching = [

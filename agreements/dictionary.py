@@ -19,7 +19,6 @@ from django.utils import timezone
 
 from .coverage import Commitment, Depth, Stage
 from .exports import TABLES, Column, RegisterChanged, Table, package
-from .filters import AgreementFilterSet, CoverageFilterSet, Question
 from .models import (
     AgencyKind,
     AgencyNameKind,
@@ -39,6 +38,7 @@ from .models import (
     SourceKind,
     TextAvailability,
 )
+from .question import AgreementFilterSet, CoverageFilterSet, Question
 from .status import MilestoneKind, Status
 
 #: Examples are looked for in so many agreements, the newest ones.

@@ -1,49 +1,24 @@
-"""What follows every change of a record, by whatever path it came: what is worked out of it (search
-terms, standings) and a revision.
+"""What follows every change of a record, by whatever path it came: what is derived from it, and a
+revision.
 
 Not a signal: inlines are saved after their agreement, and only the caller knows when the record
 is whole.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Exists, F, Model, OuterRef, QuerySet
+from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from . import search
 from .changes import differences, in_one_line, references
-from .dates import PartialDate, to_partial_date
 from .exports import NATURAL_KEY, as_snapshot, recorded, snapshot
-from .models import (
-    Agency,
-    Agreement,
-    Authorship,
-    CooperationArea,
-    Digest,
-    Edition,
-    InstrumentType,
-    ProductCategory,
-    Revision,
-    SearchDocument,
-    Standing,
-)
-from .oddities import unsourced
+from .models import Agency, Agreement, Authorship, Edition, Revision
 from .querysets import PublicationState, batched
-from .status import Dated, Event, MilestoneKind, odd_until, standings
-
-#: The number of the rules by which things are worked out of records. Whoever changes what follows
-#: from a record (status, search terms, what is odd in it) adds one: ``manage.py derive`` then finds
-#: what is to be worked out anew.
-RULES = 1
-#: Whole records in memory at a time.
-_SEVERAL = 500
-#: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
-MAX_INDEX_BYTES = 500_000
+from .record.derive import SEVERAL, derive, derive_written
 
 
 def record_change(
@@ -63,7 +38,7 @@ def record_change(
     """
     made = 0
     ids = list(agreement_ids)
-    for few in batched(ids, _SEVERAL):
+    for few in batched(ids, SEVERAL):
         made += _record_chunk(few, reason, user, name, moved)
     return made
 
@@ -141,7 +116,6 @@ def record_written(
         # Before the time is taken: the row is locked until the change is committed, so what is
         # committed later bears a later time.
         Edition.renew(public=public)
-    _derive(written)
     Revision.objects.bulk_create(revisions)
     marks: dict[str, Any] = {"lock_version": F("lock_version") + 1}
     if not moved:
@@ -158,6 +132,7 @@ def record_written(
     moment = timezone.now()
     undated = [each.agreement_id for each in changed if not each.dated]
     Agreement.objects.filter(pk__in=undated).update(updated_at=moment)
+    derive_written({each.agreement_id: each.record for each in changed})
     _tell_again(told, moment)
     return len(revisions)
 
@@ -178,8 +153,8 @@ def _told(snapshot: dict[str, Any]) -> _Told:
 
 
 def _tell_again(pairs: list[tuple[_Told, _Told]], moment: Any) -> None:
-    """Date the records anew that tell something of one that came to the public, left it, moved, or
-    names others than before: whoever keeps a copy of theirs would miss it.
+    """Date and derive the records anew that tell something of one that came to the public, left
+    it, moved, or names others than before: whoever keeps a copy of theirs would miss it.
 
     ``pairs`` has of each changed record what was told of it and what is told now.
     """
@@ -191,7 +166,10 @@ def _tell_again(pairs: list[tuple[_Told, _Told]], moment: Any) -> None:
         relations = {*before, *now} if elsewhere else {*before} ^ {*now}
         named |= {target for _, target, _ in relations}
     if slugs or named:
-        Agreement.objects.telling_of(slugs, named).update(updated_at=moment)
+        telling = list(Agreement.objects.telling_of(slugs, named).values_list("pk", flat=True))
+        for few in batched(telling, SEVERAL):
+            Agreement.objects.filter(pk__in=few).update(updated_at=moment)
+            derive(few)
 
 
 def _what_differs(before: str | None, after: str) -> str:
@@ -241,212 +219,3 @@ def record_decision(agreement: Agreement, *, reason: str, user: Any) -> None:
         snapshot=snapshot(Agreement.objects.with_related().get(pk=agreement.pk)),
     )
     Agreement.objects.filter(pk=agreement.pk).update(lock_version=F("lock_version") + 1)
-
-
-def reindex_agencies(agency_ids: Iterable[int]) -> None:
-    """Derive anew every agreement in which these agencies appear, and begin a new edition of the
-    register if it shows one of them."""
-    ids = list(agency_ids)
-    Edition.renew(public=Agency.objects.register().filter(pk__in=ids).exists())
-    agencies = Agency.objects.filter(pk__in=ids)
-    touched = Agreement.objects.filter(participations__agency__in=agencies) | (
-        Agreement.objects.filter(signatories__agency__in=agencies)
-    )
-    derive_all(touched.distinct())
-
-
-def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
-    """Derive anew every agreement that uses these words of the vocabularies, and begin a new
-    edition of the register, which has them whole.
-
-    A renamed term changes no record, which has its code. An area that moves to another stage
-    changes the coverage of all that have it: they are dated anew.
-    """
-    areas = [term.pk for term in terms if isinstance(term, CooperationArea)]
-    products = [term.pk for term in terms if isinstance(term, ProductCategory)]
-    touched = Agreement.objects.filter(provisions__area__in=areas) | (
-        Agreement.objects.filter(products__in=products)
-    )
-    Edition.renew()
-    derive_all(touched.distinct())
-    restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
-    if restaged:
-        Agreement.objects.having_areas(restaged).update(updated_at=timezone.now())
-
-
-def underived() -> QuerySet[Agreement]:
-    """The agreements of which nothing was worked out by the present ``RULES``."""
-    derived = Digest.objects.filter(agreement=OuterRef("pk"), rules=RULES)
-    return Agreement.objects.filter(~Exists(derived))
-
-
-def derive_all(
-    agreements: QuerySet[Agreement], progress: Callable[[int, int], None] | None = None
-) -> int:
-    """Derive all these agreements anew, some hundreds in a transaction, and tell ``progress`` after
-    each how many of how many are done. Returns how many they are."""
-    ids = list(agreements.order_by("pk").values_list("pk", flat=True))
-    done = 0
-    # No more at once: SQLite refuses to be asked for the other ends of a thousand relations.
-    for few in batched(ids, _SEVERAL):
-        derive(few)
-        done += len(few)
-        if progress:
-            progress(done, len(ids))
-    return len(ids)
-
-
-@transaction.atomic
-def derive(agreement_ids: Sequence[int]) -> None:
-    """Work out anew what follows from some hundreds of agreements, and begin a new edition of the
-    register if it has one of them."""
-    chosen = Agreement.objects.filter(pk__in=agreement_ids)
-    # Before the records are read: the row is locked until the end, and whoever changes a record
-    # waits for it. So what is kept never follows from an older state than the one that stands.
-    Edition.renew(public=chosen.register().exists())
-    _derive([_stored(each) for each in chosen.with_related()])
-
-
-def _derive(written: Sequence[Written]) -> None:
-    words = _Words(written)
-    SearchDocument.objects.bulk_create(
-        [words.document(each) for each in written],
-        update_conflicts=True,
-        unique_fields=["agreement"],
-        update_fields=["title_terms", "all_terms", "passages"],
-    )
-    lives = {each.agreement_id: _life(each.record) for each in written}
-    derive_standings(lives)
-    Digest.objects.bulk_create(
-        [
-            Digest(
-                agreement_id=each.agreement_id,
-                rules=RULES,
-                unsourced=unsourced(each.record),
-                odd_until=odd_until(*lives[each.agreement_id]),
-            )
-            for each in written
-        ],
-        update_conflicts=True,
-        unique_fields=["agreement"],
-        update_fields=["rules", "unsourced", "odd_until"],
-    )
-
-
-#: What the status of an agreement follows from: its signature and its milestones.
-Life = tuple[PartialDate | None, Collection[Dated]]
-
-
-def _life(record: dict[str, Any]) -> Life:
-    return to_partial_date(record["signed_on"]), [
-        Event(row["kind"], to_partial_date(row["date"]), to_partial_date(row["until"]))
-        for row in record["milestones"]
-    ]
-
-
-def derive_standings(lives: Mapping[int, Life]) -> None:
-    """Work out the standings of these agreements, by their keys, and write those that differ."""
-    wanted = {
-        (agreement, period.from_day): (period.status.value, period.until_day)
-        for agreement, life in lives.items()
-        for period in standings(*life)
-    }
-    gone, kept = [], set()
-    for pk, agreement, from_day, *told in Standing.objects.filter(agreement__in=lives).values_list(
-        "pk", "agreement", "from_day", "status", "until_day"
-    ):
-        stored = (agreement, from_day)
-        if stored not in wanted:
-            gone.append(pk)
-        elif wanted[stored] == tuple(told):
-            kept.add(stored)
-    if gone:
-        Standing.objects.filter(pk__in=gone).delete()
-    Standing.objects.bulk_create(
-        [
-            Standing(agreement_id=of, from_day=from_day, status=status, until_day=until_day)
-            for (of, from_day), (status, until_day) in wanted.items()
-            if (of, from_day) not in kept
-        ],
-        update_conflicts=True,
-        unique_fields=["agreement", "from_day"],
-        update_fields=["status", "until_day"],
-    )
-
-
-class _Words:
-    """Finds the words of records, for which it knows the names behind their keys and codes."""
-
-    def __init__(self, written: Iterable[Written]) -> None:
-        keys = {part["agency"] for each in written for part in each.record["participations"]}
-        self.agencies: dict[str, list[str]] = {}
-        for agency in Agency.objects.filter(key__in=keys).prefetch_related("names"):
-            self.agencies[agency.key] = [
-                agency.name,
-                agency.acronym,
-                agency.native_name,
-                str(agency.jurisdiction.name or ""),
-                *(other.name for other in agency.names.all()),
-            ]
-        self.areas = dict(CooperationArea.objects.values_list("code", "name"))
-        self.products = dict(ProductCategory.objects.values_list("code", "name"))
-
-    def document(self, written: Written) -> SearchDocument:
-        """The search terms of one record."""
-        of = written.record
-        title = [of["title"], of["short_title"], of["original_title"]]
-        signed_in = Agreement(
-            **{name: of[name] for name in ("signed_venue", "signed_city", "signed_country")}
-        ).signed_in
-        texts = [
-            *title,
-            # A draft may be without.
-            dict(InstrumentType.choices).get(of["instrument_type"], ""),
-            of["instrument_title"],
-            of["summary"],
-            of["areas_stated"],
-            signed_in,
-            of["reference_numbers"],
-            of["source_notes"],
-        ]
-        for part in of["participations"]:
-            texts += [*self.agencies[part["agency"]], part["name_as_signed"], part["note"]]
-        for person in of["signatories"]:
-            texts += [person[name] for name in ("honorific", "name", "post", "acted_for")]
-        for provision in of["provisions"]:
-            texts += [
-                self.areas[provision["area"]],
-                provision["statement"],
-                provision["condition"],
-            ]
-        texts += [self.products[code] for code in of["products"]]
-        for milestone in of["milestones"]:
-            texts += [str(MilestoneKind(milestone["kind"]).label), milestone["note"]]
-        texts += [outcome["statement"] for outcome in of["outcomes"]]
-        texts += [outcome["reported"] for outcome in of["outcomes"]]
-        texts += [relation["target_title"] for relation in of["relations"]]
-        for source in of["sources"]:
-            texts += [source["publisher"], source["title"]]
-        return SearchDocument(
-            agreement_id=written.agreement_id,
-            title_terms=_terms(title),
-            all_terms=_terms(texts),
-            # The titles stand above an excerpt anyway.
-            passages=_passages(texts[len(title) :]),
-        )
-
-
-def _passages(texts: list[str]) -> str:
-    """Each text that says anything, on a line of its own, each once."""
-    return "\n".join(dict.fromkeys(" ".join(text.split()) for text in texts if text))
-
-
-def _terms(texts: list[str]) -> str:
-    """The terms of all texts, each once: presence is all that the index is asked for."""
-    kept, size = [], 0
-    for term in dict.fromkeys(term for text in texts for term in search.document_terms(text)):
-        size += len(term) + 1
-        if size > MAX_INDEX_BYTES:
-            break
-        kept.append(term)
-    return " ".join(kept)

@@ -24,7 +24,6 @@ from .exports import (
     WORKBOOK_LIMIT,
     WORKBOOK_TYPE,
 )
-from .filters import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField, Question
 from .models import (
     Agreement,
     RelationKind,
@@ -33,6 +32,7 @@ from .models import (
 )
 from .models.columns import Jurisdiction
 from .models.vocabulary import validate_code
+from .question import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField, Question
 from .status import Status
 
 #: Grows in its first part when a program that reads the answers would have to change.
@@ -85,7 +85,8 @@ def document(base_url: str, records_a_page: int, example: Any = None) -> dict[st
     question = AgreementFilterSet(QueryDict(), Agreement.objects.register())
     filters = [_parameter(name, question) for name in question.filters]
     slug = _path_parameter("slug", "The agreement's permanent name.", _newest(question))
-    key = _path_parameter("key", "The agency's key.", [a.key for a in question.facets.agencies[:2]])
+    agencies = [key for key, _ in question.register.choices["participant"][:2]]
+    key = _path_parameter("key", "The agency's key.", agencies)
     return {
         "openapi": "3.1.0",
         "info": {

@@ -2,9 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import reduce
-from itertools import permutations
 from operator import or_
 from typing import Any
 
@@ -24,7 +22,6 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Collate
 
 from . import search
-from .coverage import Instrument
 from .lineage import STEPS
 from .status import CLOSED, MilestoneKind, Status
 
@@ -43,39 +40,10 @@ def _holding_on(day: datetime.date) -> Q:
     return Q(from_day__lte=day) & (Q(until_day__isnull=True) | Q(until_day__gt=day))
 
 
-@dataclass(frozen=True)
-class _Provided:
-    """A provision without its evidence."""
-
-    area: int
-    stage: str | None
-    depth: str
-    commitment: str
-    product_codes: list[str]
-    one_way: tuple[int, int] | None
-
-
-def _of(link: str, side: str) -> Q:
-    """An agency that is this side: by its key, or by its country's code."""
-    return Q(**{f"{link}__key": side}) | Q(**{f"{link}__jurisdiction": side})
-
-
 def taking_part_on(day: datetime.date) -> Q:
     """The SQL twin of ``Participation.takes_part_on``."""
     joined = Q(joined_on_latest__isnull=True) | Q(joined_on_latest__lte=day)
     return joined & (Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day))
-
-
-def _reach_between(sides: Sequence[str]) -> Q:
-    """The SQL twin of ``coverage.between``: not one-way, or one-way between two of the sides; of a
-    single side, from it or to it. Without sides, everything."""
-    if not sides:
-        return Q()
-    if len(sides) == 1:
-        named = [_of("relying", sides[0]), _of("reference", sides[0])]
-    else:
-        named = [_of("relying", a) & _of("reference", b) for a, b in permutations(sides, 2)]
-    return reduce(or_, named, ~Q(direction="one_way"))
 
 
 def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
@@ -136,13 +104,6 @@ def batched(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 class AgencyQuerySet(models.QuerySet[Any]):
     """Questions about agencies. Every public page starts with ``register()``."""
-
-    def taking_part(self) -> "AgencyQuerySet":
-        """Agencies that take part in a published agreement."""
-        published = self._rows("participations").filter(
-            agreement__state=PublicationState.PUBLISHED, agency=OuterRef("pk")
-        )
-        return self.filter(Exists(published))
 
     def register(self) -> "AgencyQuerySet":
         """What the public may see: agencies of published agreements, and what they belong to, a
@@ -293,11 +254,6 @@ class AgreementQuerySet(models.QuerySet[Any]):
         ``status.odd_dates`` finds some."""
         return self.filter(digest__odd_until__gt=day)
 
-    def as_of(self, day: datetime.date) -> "AgreementQuerySet":
-        """Agreements of which something dated had happened by ``day``; never undated ones."""
-        milestones = self._milestones().filter(date_earliest__lte=day)
-        return self.filter(Q(signed_on_earliest__lte=day) | Exists(milestones))
-
     def with_status(self, day: datetime.date) -> "AgreementQuerySet":
         """Annotate ``status`` on ``day``: what ``status.status_on`` says, looked up.
 
@@ -306,92 +262,6 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """
         holding = self._related("standings").filter(_holding_on(day))
         return self.annotate(status=Subquery(holding.values("status")[:1]))
-
-    def with_participant(
-        self, keys: list[str], day: datetime.date | None = None
-    ) -> "AgreementQuerySet":
-        """Agreements in which any of these agencies takes part, on ``day`` if one is given."""
-        return self.filter(Exists(self._taking_part(day).filter(agency__key__in=keys)))
-
-    def between(self, sides: Sequence[str], day: datetime.date) -> "AgreementQuerySet":
-        """Agreements in which each of these sides surely takes part on ``day``. A side is an agency
-        by its key or a country by its code; keys are small letters and codes are capitals."""
-        return reduce(
-            lambda found, side: found.filter(
-                Exists(self._taking_part(day).filter(_of("agency", side)))
-            ),
-            sides,
-            self,
-        )
-
-    def with_provision(
-        self, sides: Sequence[str] = (), **conditions: object
-    ) -> "AgreementQuerySet":
-        """Agreements one of whose provisions meets all the conditions, reaches between ``sides`` if
-        any are given, and is not an exclusion."""
-        return self.filter(Exists(self._reaching(sides).filter(**conditions)))
-
-    def without_stage(self, sides: Sequence[str] = ()) -> "AgreementQuerySet":
-        """Agreements none of whose provisions (between ``sides``, if any are given) stands in a
-        stage, not even as an exclusion."""
-        staged = self._related("provisions").exclude(area__stage="").filter(_reach_between(sides))
-        return self.filter(~Exists(staged))
-
-    def instruments(self, day: datetime.date) -> list[Instrument]:
-        """These agreements as the table of partners needs them, in five queries."""
-        rows = list(self.order_by("pk").values_list("pk", "slug", "short_title", "title"))
-        ids = [row[0] for row in rows]
-        members: dict[int, set[int]] = {}
-        taking_part = self._rows("participations").filter(taking_part_on(day), agreement__in=ids)
-        for pk, agency in taking_part.order_by().values_list("agreement", "agency"):
-            members.setdefault(pk, set()).add(agency)
-        scope: dict[int, set[str]] = {}
-        through = self.model.products.through.objects.filter(agreement__in=ids)
-        for pk, code in through.values_list("agreement", "productcategory__code"):
-            scope.setdefault(pk, set()).add(code)
-        provided = self._rows("provisions").filter(agreement__in=ids)
-        products: dict[int, list[str]] = {}
-        for pk, code in provided.order_by().values_list("pk", "products__code"):
-            if code:
-                products.setdefault(pk, []).append(code)
-        provisions: dict[int, list[_Provided]] = {}
-        columns = ("area", "area__stage", "depth", "commitment", "relying", "reference")
-        for pk, agreement, area, stage, depth, commitment, relying, reference in provided.order_by(
-            "pk"
-        ).values_list("pk", "agreement", *columns):
-            ends = (relying, reference) if relying else None
-            provisions.setdefault(agreement, []).append(
-                _Provided(area, stage or None, depth, commitment, products.get(pk, []), ends)
-            )
-        return [
-            Instrument(
-                slug,
-                short_title or title,
-                frozenset(members.get(pk, ())),
-                frozenset(scope.get(pk, ())),
-                tuple(provisions.get(pk, ())),
-            )
-            for pk, slug, short_title, title in rows
-        ]
-
-    def with_product(self, codes: list[str], sides: Sequence[str] = ()) -> "AgreementQuerySet":
-        """Agreements whose scope, or one of whose provisions (between ``sides``, if any are given),
-        names any of these products."""
-        scope = self.model.products.through.objects.filter(
-            agreement=OuterRef("pk"), productcategory__code__in=codes
-        )
-        provisions = self._reaching(sides).filter(products__code__in=codes)
-        return self.filter(Exists(scope) | Exists(provisions))
-
-    def in_country(
-        self, codes: Iterable[str], day: datetime.date | None = None
-    ) -> "AgreementQuerySet":
-        """Agreements with a participant of any of these jurisdictions."""
-        return self.filter(Exists(self._taking_part(day).filter(agency__jurisdiction__in=codes)))
-
-    def _taking_part(self, day: datetime.date | None) -> models.QuerySet:
-        taking_part = self._related("participations")
-        return taking_part if day is None else taking_part.filter(taking_part_on(day))
 
     def search(self, text: str) -> "AgreementQuerySet":
         """Agreements that hold every word of ``text``; ``in_title`` where the title does."""
@@ -511,12 +381,6 @@ class AgreementQuerySet(models.QuerySet[Any]):
 
     def _related(self, name: str) -> models.QuerySet:
         return self._rows(name).filter(agreement=OuterRef("pk"))
-
-    def _reaching(self, sides: Sequence[str] = ()) -> models.QuerySet:
-        """The provisions of an agreement that are not exclusions and reach between ``sides``."""
-        return (
-            self._related("provisions").exclude(commitment="excluded").filter(_reach_between(sides))
-        )
 
     def _milestones(self) -> models.QuerySet:
         return self._related("milestones")

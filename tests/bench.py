@@ -76,7 +76,7 @@ PAGES = {
 def fill(size, seed=1):
     """A made-up register: agencies, agreements, rows and search terms."""
     from agreements.coverage import Commitment, Depth
-    from agreements.history import derive_all
+    from agreements.record.derive import derive_all
     from agreements.models import (
         Agency,
         Agreement,

@@ -4,15 +4,13 @@ from itertools import count
 
 from django.contrib import admin
 
-from agreements.dates import to_partial_date
-from agreements.history import derive, derive_standings
+from agreements.record.derive import derive
 from agreements.importer import plan
 from agreements.importer.document import from_json
 from agreements.models import (
     Agency,
     Agreement,
     CooperationArea,
-    Edition,
     Milestone,
     Participation,
     ProductCategory,
@@ -64,9 +62,7 @@ def agreement(*, milestones=(), provisions=(), participants=(), **fields):
         provision(made, **provision_fields)
     for position, party in enumerate(participants, start=1):
         Participation.objects.create(agreement=made, agency=party, position=position)
-    Edition.renew()
-    # Of what is derived the one thing that every page reads.
-    derive_standings({made.pk: (to_partial_date(made.signed_on), made.milestones.all())})
+    derived(made)
     return made
 
 
@@ -81,7 +77,7 @@ def provision(agreement, area="gmp-inspection-reliance", products=(), **fields):
         agreement=agreement, area=CooperationArea.objects.get(code=area), **defaults | fields
     )
     row.products.set(ProductCategory.objects.filter(code__in=products))
-    Edition.renew()
+    derived(agreement)
     return row
 
 

@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from ..history import reindex_agencies
 from ..models import Agency, AgencyName
+from ..record.derive import reindex_agencies
 from .logged import LoggedAdmin
 from .rows import Rows
 

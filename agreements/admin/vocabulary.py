@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from ..history import reindex_terms
 from ..models import CooperationArea, ProductCategory
+from ..record.derive import reindex_terms
 from .logged import LoggedAdmin
 
 

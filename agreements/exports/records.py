@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import Model
 
 from ..coverage import Grid
-from ..dates import PartialDate
+from ..dates import PartialDate, to_partial_date
 from ..models import (
     Agency,
     AgencyName,
@@ -33,6 +33,7 @@ from ..models import (
     Source,
 )
 from ..querysets import AgreementQuerySet, in_code_order
+from ..status import Event
 
 #: Stands first in every register document; a new number for every change an importer must know.
 FORMAT = "moctracker register 1"
@@ -270,6 +271,14 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     return str(getattr(value, "code", value) or "")
+
+
+def life_of(record: dict[str, Any]) -> tuple[PartialDate | None, list[Event]]:
+    """What the status of an agreement follows from, out of its record: signature and milestones."""
+    return to_partial_date(record["signed_on"]), [
+        Event(row["kind"], to_partial_date(row["date"]), to_partial_date(row["until"]))
+        for row in record["milestones"]
+    ]
 
 
 #: What the JSON of an agreement says besides its record, under the names the flat table uses.

@@ -5,8 +5,13 @@ that the record is there: on PostgreSQL a new row would wait for whoever has loc
 waits for the edition, which whoever derives has locked: a deadlock.
 """
 
+import json
+from collections.abc import Collection
+from typing import Any
+
 from django.db import models
 
+from ..querysets import PublicationState
 from .agreement import Agreement
 from .columns import Line
 
@@ -38,9 +43,18 @@ class Standing(models.Model):
         return f"{self.agreement}: {self.status} from {self.from_day}"
 
 
+class DigestQuerySet(models.QuerySet[Any]):
+    """What is kept of records, to be read by their keys."""
+
+    def records(self, agreements: Collection[int]) -> dict[int, dict[str, Any]]:
+        """``record`` of each of these agreements that is in the register now, by its key."""
+        kept = self.filter(agreement__in=agreements, agreement__state=PublicationState.PUBLISHED)
+        rows = kept.exclude(record="").values_list("agreement", "record")
+        return {pk: json.loads(text) for pk, text in rows}
+
+
 class Digest(models.Model):
-    """Read model: what is found in an agreement, and by which rules what is kept beside it was
-    worked out."""
+    """Read model: an agreement as pages, faces and tables show it, and what is found in it."""
 
     agreement = models.OneToOneField(
         Agreement,
@@ -49,18 +63,36 @@ class Digest(models.Model):
         related_name="digest",
         db_constraint=False,
     )
-    #: ``history.RULES`` as it was then.
+    #: The number of the rules by which things are worked out of records. Whoever changes what
+    #: follows from a record (status, search terms, an entry, a line) adds one: ``manage.py derive``
+    #: then finds what is to be worked out anew.
+    RULES = 2
+
+    #: ``RULES`` as it was then.
     rules = models.PositiveIntegerField()
+    #: ``Edition.serial`` as it was then. What has a higher one is newer.
+    serial = models.BigIntegerField(default=0)
     #: ``oddities.unsourced``.
     unsourced = models.BooleanField()
     #: ``status.odd_until``.
     odd_until = models.DateField(null=True)
+    #: ``question.Entry``, as JSON.
+    entry = models.TextField(default="")
+    #: The public record and when it last changed, as JSON.
+    record = models.TextField(default="")
+    #: ``exports.FlatLine``: its line of the flat table, with marks for what depends on the day.
+    line = models.TextField(default="")
+    #: What stands for the marks, as JSON.
+    dated = models.TextField(default="")
+
+    objects = DigestQuerySet.as_manager()
 
     class Meta:
         default_permissions = ()
         indexes = [
             models.Index(fields=["rules", "agreement"], name="digest_rules"),
             models.Index(fields=["odd_until"], name="digest_odd_dates"),
+            models.Index(fields=["serial"], name="digest_serial"),
         ]
 
     def __str__(self) -> str:

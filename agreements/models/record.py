@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.utils import timezone
 
 from .agreement import Agreement
@@ -150,6 +151,8 @@ class Edition(models.Model):
     PUBLIC, ALL = 1, 2
 
     mark = models.CharField(max_length=32, editable=False)
+    #: Grows with each renewal, under the lock of the row: what is committed later has a higher one.
+    serial = models.BigIntegerField(default=0, editable=False)
 
     def __str__(self) -> str:
         return self.mark
@@ -169,6 +172,12 @@ class Edition(models.Model):
         return cls.objects.filter(pk=pk).values_list("mark", flat=True).first() or ""
 
     @classmethod
+    def present_serial(cls) -> int:
+        """How often anything has changed."""
+        rows = cls.objects.filter(pk=cls.ALL).values_list("serial", flat=True)
+        return rows.first() or 0
+
+    @classmethod
     def lock(cls) -> None:
         """Make whoever changes a record wait until this transaction ends."""
         for pk in (cls.PUBLIC, cls.ALL):
@@ -182,10 +191,10 @@ class Edition(models.Model):
         not ``public`` leaves the register's as it is."""
         # Always in this order: whoever locks both waits for nobody who waits for them.
         for pk in (cls.PUBLIC, cls.ALL) if public else (cls.ALL,):
-            mark = {"mark": uuid.uuid4().hex}
+            mark = uuid.uuid4().hex
             # The row is missing before the first change only.
-            if not cls.objects.filter(pk=pk).update(**mark):
-                cls.objects.update_or_create(pk=pk, defaults=mark)
+            if not cls.objects.filter(pk=pk).update(mark=mark, serial=F("serial") + 1):
+                cls.objects.update_or_create(pk=pk, defaults={"mark": mark, "serial": 1})
 
 
 class Reminder(models.Model):

@@ -27,7 +27,6 @@ from ..coverage import (
     Stage,
 )
 from ..dates import PartialDate
-from ..filters import Choice, Question
 from ..lineage import Drawing, drawing
 from ..models import (
     Agreement,
@@ -43,6 +42,7 @@ from ..models import (
     Source,
     SourceKind,
 )
+from ..question import Choice, Question
 from ..status import MARKS, counts_from
 
 register = template.Library()

@@ -8,8 +8,10 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ..models import Agency, Agreement
-from .parts import PAGE_SIZE, day_asked, ruled, vocabulary
+from ..listed import listed
+from ..models import Agency
+from ..question import current
+from .parts import PAGE_SIZE, day_asked, vocabulary
 
 
 @require_safe
@@ -37,10 +39,11 @@ def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
     related = register.select_related("parent__parent__parent__parent").prefetch_related("names")
     agency = get_object_or_404(related.prefetch_related(children), key=key)
     kin = register.in_bulk([above.pk for above in agency.above])
-    agreements = Agreement.objects.register()
+    in_memory = current()
+    with_it = in_memory.live & in_memory.participants[key]
     if as_of:
-        agreements = agreements.as_of(as_of)
-    agreements = agreements.with_participant([key], as_of).newest_first().with_listed()
+        with_it &= in_memory.on(as_of).participants[key] & in_memory.known_by(as_of)
+    ids = in_memory.ids(with_it)
     asked = {"as_of": as_of.isoformat()} if as_of else {}
     context = {
         "agency": agency,
@@ -49,7 +52,7 @@ def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
         "list_query": urlencode(asked | {"participant": key}),
         # Farthest above first; what stands above the register is not shown.
         "above": [kin[above.pk] for above in reversed(agency.above) if above.pk in kin],
-        "count": agreements.count(),
-        "agreements": ruled(agreements[:PAGE_SIZE], as_of or timezone.localdate()),
+        "count": len(ids),
+        "agreements": listed(in_memory, ids[:PAGE_SIZE], as_of or timezone.localdate()),
     }
     return render(request, "agreements/agency_detail.html", context | vocabulary())

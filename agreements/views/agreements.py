@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ..citations import bibtex, csl_json, linked_data, plain_citation
-from ..filters import AgreementFilterSet
+from ..listed import listed, marked
 from ..models import Agreement, Capacity, RelationKind
+from ..question import AgreementFilterSet
 from .parts import (
     PAGE_SIZE,
     Refusal,
@@ -19,9 +20,7 @@ from .parts import (
     comparison,
     day_asked,
     elsewhere,
-    marked,
     page_asked,
-    ruled,
     site_url,
     tombstone,
     vocabulary,
@@ -41,18 +40,17 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
     if problems := question.problems:
         return refused(problems, 400)
     try:
-        page = page_asked(request, question.answer.ids, PAGE_SIZE)
+        page = page_asked(request, question.ids, PAGE_SIZE)
     except Refusal as refusal:
         return refused(refusal.problems, refusal.status)
     address = question.canonical(page.number)
     if address != parse_qsl(request.META["QUERY_STRING"], keep_blank_values=True):
         return redirect(f"{request.path}?{urlencode(address)}" if address else request.path)
-    found = Agreement.objects.register().with_listed().in_bulk(page.object_list)
-    shown = [found[pk] for pk in page.object_list if pk in found]
+    shown = listed(question.register, page.object_list, question.day)
     context |= {
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=1),
-        "agreements": marked(ruled(shown, question.day), question.form.cleaned_data["q"]),
+        "agreements": marked(shown, question.asked["q"]),
         "applied": list(question.applied()),
     }
     return render(request, "agreements/agreement_list.html", context)

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ..coverage import (
-    Instrument,
     Partner,
     PartnerCell,
     Stage,
@@ -23,11 +22,11 @@ from ..coverage import (
     reaches,
 )
 from ..exports import partner_row, partners_csv
-from ..filters import CoverageFilterSet
 from ..models import Agency, Agreement, Participation, RelationKind
+from ..question import CoverageFilterSet, current
 from ..status import STANDING
 from .answers import face
-from .parts import Refusal, comparable, comparison, day_asked, ruled, vocabulary
+from .parts import Refusal, comparable, comparison, day_asked, vocabulary
 
 #: How many agencies the page shows before one is chosen.
 OVERVIEW = 12
@@ -116,17 +115,17 @@ def coverage_csv(request: HttpRequest) -> HttpResponse:
 
 def _table(question: CoverageFilterSet) -> dict[str, Any]:
     """The rows for the subject of the question, and the agreements that have no partner."""
-    instruments = question.standing_with([question.subject]).instruments(question.day)
-    agencies = _agencies(instruments)
-    subject = {pk for pk, a in agencies.items() if question.subject in (a.key, a.jurisdiction.code)}
-    homes = {agencies[pk].jurisdiction.code for pk in subject} - {None, ""}
+    instruments = question.instruments([question.subject])
+    agencies = question.register.agencies
+    subject = {key for key, a in agencies.items() if question.subject in (key, a.jurisdiction.code)}
+    homes = {agencies[key].jurisdiction.code for key in subject} - {None, ""}
     side_of = {
-        pk: question.side_of(agency)
-        for pk, agency in agencies.items()
-        if pk not in subject and agency.jurisdiction.code not in homes
+        key: question.side_of(agencies[key])
+        for key in sorted({member for each in instruments for member in each.members} - subject)
+        if agencies[key].jurisdiction.code not in homes
     }
-    named = {side: agencies[pk] for pk, side in side_of.items()}
-    chosen = Agency.objects.register().filter(key=question.subject).first()
+    named = {side: agencies[key] for key, side in side_of.items()}
+    chosen = agencies.get(question.subject)
 
     def line(row: Partner) -> Line:
         agency = named[row.key]
@@ -138,7 +137,7 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
                 url += f"?as_of={question.past_day}"
         return Line(row, agency, by_country, question.list_query(question.subject, row.key), url)
 
-    rows = partners(instruments, subject, side_of, question.asked)
+    rows = partners(instruments, subject, side_of, question.reached)
     lines = [line(row) for row in rows.values()]
     countries = dict(question.form.fields["country"].choices)
     return {
@@ -148,7 +147,7 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
             each
             for each in instruments
             if not each.members & side_of.keys()
-            and question.asked.admits(each.scope, each.provisions)
+            and question.reached.admits(each.scope, each.provisions)
         ],
         "chosen": chosen,
         "cleared": f"?{question.subject_query}",
@@ -159,25 +158,17 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
 def _overview(question: CoverageFilterSet) -> list[Line]:
     """The agencies with the most partners in other countries, each with all that stands."""
     most = question.most_connected(OVERVIEW)
-    instruments = question.standing_with([key for key, _ in most]).instruments(question.day)
-    agencies = _agencies(instruments)
-    by_key = {agency.key: agency for agency in agencies.values()}
+    instruments = question.instruments(key for key, _ in most)
+    agencies = question.register.agencies
     lines = []
     for key, met in most:
-        agency = by_key[key]
-        shared = [each for each in instruments if agency.pk in each.members]
-        rows = partners(shared, {agency.pk}, dict.fromkeys(agencies, key), question.asked)
+        agency = agencies[key]
+        shared = [each for each in instruments if key in each.members]
+        rows = partners(shared, {key}, dict.fromkeys(agencies, key), question.reached)
         if row := rows.get(key):
             url = f"{reverse('coverage')}?{question.with_agency(key)}"
             lines.append(Line(row, agency, False, question.list_query(key), url, met))
     return lines
-
-
-def _agencies(instruments: Iterable[Instrument]) -> dict[int, Agency]:
-    """Every agency that takes part in these agreements or is named in them, by id."""
-    ids = {member for each in instruments for member in each.members}
-    ids |= {end for each in instruments for p in each.provisions for end in p.one_way or ()}
-    return Agency.objects.register().in_bulk(ids)
 
 
 @require_safe
@@ -188,10 +179,11 @@ def coverage_pair(request: HttpRequest, key: str, other: str) -> HttpResponse:
     if unknown := request.GET.keys() - {"as_of"}:
         raise BadRequest(f"{sorted(unknown)[0][:40]}: There is no such filter.")
     day = as_of or timezone.localdate()
-    register = Agreement.objects.register()
-    found = register.with_participant([left.key]).with_participant([right.key])
-    found = (found.as_of(as_of) if as_of else found).newest_first().with_paired()
-    standing, former = _standing(ruled(found, day), {left.pk, right.pk}, day)
+    in_memory, register = current(), Agreement.objects.register()
+    shared = in_memory.live & in_memory.participants.all([left.key, right.key])
+    shared &= in_memory.known_by(as_of) if as_of else shared
+    found = register.filter(pk__in=in_memory.ids(shared)).newest_first().with_paired()
+    standing, former = _standing(found, {left.pk, right.pk}, day)
     words = vocabulary()
     order = list(words["product_names"])
     provisions = [
@@ -236,13 +228,14 @@ def _pair_of(key: str, other: str) -> tuple[Agency, Agency]:
 
 
 def _standing(
-    agreements: list[Any], both: set[int], day: datetime.date
+    agreements: Iterable[Any], both: set[int], day: datetime.date
 ) -> tuple[list[Any], list[Any]]:
     """Those that stand with both on the day, and those that do not; one that either had not yet
     joined is in neither."""
     standing: list[Any] = []
     former: list[Any] = []
     for agreement in agreements:
+        agreement.ruling = agreement.ruling_on(day)
         parts = [part for part in agreement.participations.all() if part.agency_id in both]
         if any(part.joined_on and part.joined_on.latest > day for part in parts):
             continue

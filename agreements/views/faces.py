@@ -14,11 +14,11 @@ from django.utils import timezone
 from ..citations import bibtex, csl_json
 from ..exports import coverage_table, inverse_relation, record, told_record
 from ..feeds import agreements_atom, agreements_ics
-from ..filters import AgreementFilterSet, MomentField
 from ..models import Agency, Agreement, CooperationArea, ProductCategory
 from ..models.vocabulary import validate_code
 from ..openapi import document
 from ..querysets import in_code_order
+from ..question import AgreementFilterSet, MomentField
 from .answers import face, file, json, problem, refused
 from .parts import (
     Refusal,
@@ -50,7 +50,7 @@ def agreement_json(request: HttpRequest) -> HttpResponse:
         return _changes(request, question)
     if "after" in request.GET:
         raise Refusal({"after": ["It goes with updated_since, and without sort."]}, 404)
-    page = page_asked(request, question.answer.ids, RECORDS_A_PAGE)
+    page = page_asked(request, question.ids, RECORDS_A_PAGE)
     found = Agreement.objects.register().with_related().in_bulk(page.object_list)
     told = [found[pk] for pk in page.object_list if pk in found]
     return json(
@@ -93,7 +93,7 @@ def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse
     return json(
         _asked(question)
         | {
-            "count": question.answer.count,
+            "count": len(question.ids),
             "page": None,
             "pages": None,
             "previous": None,

@@ -12,40 +12,17 @@ from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from .. import search
 from ..coverage import Change, ChangeKind, Commitment, Depth, changes
-from ..filters import AgreementFilterSet, DayFilter, shown
 from ..models import (
     Agreement,
     ProductCategory,
     Provision,
     Relation,
     RelationKind,
-    SearchDocument,
 )
+from ..question import AgreementFilterSet, DayFilter, shown
 
 PAGE_SIZE = 25
-
-
-def ruled(agreements: Any, day: datetime.date) -> list[Agreement]:
-    """The agreements as a list, each with its ``ruling`` and ``participants`` on ``day``."""
-    ruled = list(agreements)
-    for agreement in ruled:
-        agreement.ruling = agreement.ruling_on(day)
-        agreement.participants = agreement.participations_on(day)
-    return ruled
-
-
-def marked(agreements: list[Agreement], text: str) -> list[Agreement]:
-    """The agreements, each with the ``terms`` by which ``text`` found it and its ``excerpt``."""
-    terms = frozenset(search.query_terms(text))
-    documents = SearchDocument.objects.filter(agreement__in=agreements)
-    passages = dict(documents.values_list("agreement", "passages")) if terms else {}
-    for agreement in agreements:
-        found: Any = agreement
-        found.terms = terms
-        found.excerpt = search.excerpt((passages.get(agreement.pk) or "").split("\n"), terms)
-    return agreements
 
 
 class Comparison(NamedTuple):

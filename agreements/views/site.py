@@ -16,14 +16,16 @@ from django.views.decorators.http import require_safe
 from django.views.defaults import server_error
 
 from .. import dictionary as dictionary_of_data
-from .. import facets, releases
-from ..coverage import Commitment, Depth, Stage
+from .. import releases
+from ..coverage import Asked, Commitment, Depth, Stage
 from ..exports import PARTNERS, TABLES
+from ..listed import listed
 from ..models import Agreement
+from ..question import Register, current
 from ..status import STANDING, Status
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
 from .faces import RECORDS_A_PAGE
-from .parts import Refusal, ruled, vocabulary
+from .parts import Refusal, vocabulary
 from .storage_errors import storage_fault, unavailable
 
 #: What the sources say is so or is agreed. What is only intended is never added to it.
@@ -54,8 +56,10 @@ def _figure(count: int, asked: dict[str, Sequence[str]]) -> Figure:
     return Figure(count, urlencode(sorted(pairs)))
 
 
-def _stages(register: facets.Facets, day: datetime.date) -> list[tuple[Stage, list[Cell]]]:
+def _stages(register: Register, day: datetime.date) -> list[tuple[Stage, list[Cell]]]:
     """Each stage with what stands there on ``day``: at any depth, and at each."""
+
+    standing = register.standing(STANDING, day)
 
     def figure(stage: Stage, depth: Depth | None, commitments: Sequence[Commitment]) -> Figure:
         reached: dict[str, Sequence[str]] = {
@@ -63,8 +67,8 @@ def _stages(register: facets.Facets, day: datetime.date) -> list[tuple[Stage, li
             "depth": [depth.value] if depth else [],
             "commitment": [commitment.value for commitment in commitments],
         }
-        asked = {name: values for name, values in reached.items() if values}
-        return _figure(register.counted(STANDING, day, asked), asked)
+        meeting = register.reach.meeting(Asked(**{n: frozenset(v) for n, v in reached.items()}))
+        return _figure((standing & meeting).bit_count(), reached)
 
     return [
         (
@@ -85,18 +89,18 @@ def _stages(register: facets.Facets, day: datetime.date) -> list[tuple[Stage, li
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What the register holds, at a glance."""
-    register, day = facets.current(), timezone.localdate()
-    latest = Agreement.objects.register().newest_first().with_listed()[:5]
+    register, day = current(), timezone.localdate()
+    standing = register.standing(STANDING, day)
     context = {
-        "total": len(register.ids),
-        "agencies": len(register.agencies),
+        "total": len(register),
+        "agencies": len(register.choices["participant"]),
         "jurisdictions": len(register.choices["country"]),
         "stages": _stages(register, day),
-        "standing": _figure(register.counted(STANDING, day, {}), {}),
+        "standing": _figure(standing.bit_count(), {}),
         "without_stage": _figure(
-            register.counted_without_stage(STANDING, day), {"stage_stated": ["no"]}
+            (standing & ~register.reach.staged).bit_count(), {"stage_stated": ["no"]}
         ),
-        "latest": ruled(latest, day),
+        "latest": listed(register, register.ids(register.live)[:5], day),
     } | vocabulary()
     return render(request, "agreements/home.html", context)
 

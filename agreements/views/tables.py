@@ -45,7 +45,7 @@ class Written:
 def table(request: HttpRequest, name: str) -> HttpResponse | StreamingHttpResponse:
     """The rows of one table that belong to the agreements of the list."""
     question = question_asked(request)
-    chosen, ids = TABLES[name], question.answer.ids
+    chosen, ids = TABLES[name], list(question.ids)
     # A vocabulary is always whole.
     filtered = question.narrowed and name not in ("areas", "products")
     headers = _headers(name, "csv", filtered) | {
@@ -64,7 +64,7 @@ def table(request: HttpRequest, name: str) -> HttpResponse | StreamingHttpRespon
 def workbook(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """All tables of the agreements of the list as one workbook."""
     question = question_asked(request)
-    ids = question.answer.ids
+    ids = list(question.ids)
     if len(ids) > WORKBOOK_LIMIT:
         problem = f"A workbook holds at most {WORKBOOK_LIMIT:,} agreements, and these are "
         problem += f"{len(ids):,}: narrow the list, or take it as CSV."

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.template.defaultfilters import pluralize
 
-from agreements.history import derive_all, underived
 from agreements.models import Agreement, Edition
+from agreements.record.derive import derive_all, underived
 
 
 class Command(BaseCommand):

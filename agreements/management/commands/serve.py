@@ -13,8 +13,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from agreements.history import underived
 from agreements.models import Agreement
+from agreements.record.derive import underived
 
 
 class Command(BaseCommand):

@@ -1,0 +1,143 @@
+"""What questions see of one agreement: an entry of the index, made from its public record."""
+
+import datetime
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ..dates import PartialDate, to_partial_date
+from ..status import Period
+
+#: The fields with a list of codes by which agreements can be asked for.
+CODED = ("instrument_type", "legal_nature", "text_availability", "detail_level")
+
+
+class Part(NamedTuple):
+    """The part of an agency, by its key: from the day on which it had surely joined, to the day
+    before it may have left; None where it took part from the first, or takes part for good."""
+
+    agency: str
+    joined: datetime.date | None
+    left: datetime.date | None
+
+    def on(self, day: datetime.date) -> bool:
+        """``Participation.takes_part_on``."""
+        return (not self.joined or self.joined <= day) and (not self.left or day < self.left)
+
+
+class Provided(NamedTuple):
+    """A provision without its evidence. ``one_way`` are the keys of the relying and the reference
+    agency."""
+
+    area: str
+    stage: str | None
+    depth: str
+    commitment: str
+    product_codes: tuple[str, ...]
+    one_way: tuple[str, str] | None
+
+
+class Entry(NamedTuple):
+    """A published agreement without its words. ``title`` is the one it goes by, ``known_from`` the
+    first day on which anything dated happened, ``standings`` are its statuses with the day each
+    begins, in order."""
+
+    pk: int
+    slug: str
+    changed: datetime.datetime
+    title: str
+    codes: tuple[str, ...]
+    signed: tuple[datetime.date, datetime.date] | None
+    known_from: datetime.date | None
+    parts: tuple[Part, ...]
+    provisions: tuple[Provided, ...]
+    scope: frozenset[str]
+    standings: tuple[tuple[datetime.date, str], ...]
+
+    @classmethod
+    def read(cls, pk: int, slug: str, changed: datetime.datetime, text: str) -> "Entry":
+        """The entry of an agreement from its ``as_text``."""
+        title, codes, signed, known_from, parts, provisions, scope, standings = json.loads(text)
+        return cls(
+            pk,
+            slug,
+            changed,
+            title,
+            tuple(codes),
+            (_day(signed[0]), _day(signed[1])) if signed else None,
+            _day(known_from) if known_from else None,
+            tuple(_part(*part) for part in parts),
+            tuple(_provided(*row[:4], tuple(row[4]), *row[5:]) for row in provisions),
+            frozenset(scope),
+            tuple((_day(day), status) for day, status in standings),
+        )
+
+
+# Days, parts and provisions repeat: what is equal is one and the same in memory.
+_day = lru_cache(maxsize=65_536)(datetime.date.fromisoformat)
+
+
+@lru_cache(maxsize=65_536)
+def _part(agency: str, joined: str | None, left: str | None) -> Part:
+    return Part(agency, _day(joined) if joined else None, _day(left) if left else None)
+
+
+@lru_cache(maxsize=65_536)
+def _provided(
+    area: str,
+    stage: str,
+    depth: str,
+    commitment: str,
+    products: tuple[str, ...],
+    relying: str | None,
+    reference: str | None,
+) -> Provided:
+    one_way = (relying, reference) if relying and reference else None
+    return Provided(area, stage or None, depth, commitment, products, one_way)
+
+
+def as_text(record: dict[str, Any], stages: dict[str, str], standings: Iterable[Period]) -> str:
+    """The entry of an agreement as it is kept: a list in JSON.
+
+    ``record`` is the public record as ``exports.record`` gives it, ``stages`` has the stage of
+    each area by code, empty for one that belongs to none.
+    """
+    signed = to_partial_date(record["signed_on"])
+    happened = [
+        date.earliest
+        for date in (signed, *(to_partial_date(row["date"]) for row in record["milestones"]))
+        if date
+    ]
+    parts = [
+        (row["agency"], _bound(row["joined_on"], "latest"), _bound(row["left_on"], "earliest"))
+        for row in record["participations"]
+    ]
+    provisions = [
+        (
+            row["area"],
+            stages[row["area"]],
+            row["depth"],
+            row["commitment"],
+            row["products"],
+            row["relying"],
+            row["reference"],
+        )
+        for row in record["provisions"]
+    ]
+    kept = [
+        record["short_title"] or record["title"],
+        [record[name] for name in CODED],
+        [signed.earliest, signed.latest] if signed else None,
+        min(happened, default=None),
+        parts,
+        provisions,
+        record["products"],
+        [(period.from_day, period.status.value) for period in standings],
+    ]
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _bound(stored: str | None, end: str) -> datetime.date | None:
+    date: PartialDate | None = to_partial_date(stored)
+    return getattr(date, end) if date else None

@@ -1,0 +1,455 @@
+"""The published register in memory: an immutable snapshot for each edition, from which every
+question is answered.
+
+A new edition costs the records that changed: their entries take new slots, and the new snapshot
+shares the rest with the one before. Each process has its own; nobody answers from an old one, for
+every question begins with the present edition.
+"""
+
+import datetime
+import gc
+import threading
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from itertools import combinations, compress, islice, permutations
+from operator import itemgetter
+from typing import Any, NamedTuple, overload
+
+from django.db import connection
+from django_countries import countries
+
+from ..coverage import Instrument
+from ..models import Agency, Agreement, Digest, Edition, ProductCategory
+from ..querysets import AgreementQuerySet
+from ..search import query_terms
+from .entry import CODED, Entry
+from .index import Bitmaps, Order, Postings, Timelines, bitmap, flags
+from .reach import Point, Reach, points
+
+#: A snapshot with so many dead slots is built anew.
+_MOST_DEAD = 1000
+
+
+class Tombstone(NamedTuple):
+    """A record that was public and was withdrawn."""
+
+    pk: int
+    slug: str
+    changed: datetime.datetime
+
+
+def _signature(entry: Entry) -> int:
+    return (entry.signed[0] if entry.signed else datetime.date.max).toordinal()
+
+
+def changed_first(told: Entry | Tombstone) -> tuple[datetime.datetime, str]:
+    """Sort key of the order of change."""
+    return told.changed, told.slug
+
+
+#: The orders of agreements, each total. Undated ones stand last, by whatever end of the list.
+ORDERS: dict[str, Callable[[Entry], Any]] = {
+    "newest": lambda entry: (not entry.signed, -_signature(entry), entry.slug),
+    "oldest": lambda entry: (not entry.signed, _signature(entry), entry.slug),
+    "changed": lambda entry: (-entry.changed.timestamp(), entry.slug),
+    "in_order_of_change": changed_first,
+}
+
+
+class Ids(Sequence[int]):
+    """The keys of some agreements in order, found as far as they are asked for."""
+
+    def __init__(self, count: int, found: Callable[[], Iterator[int]]) -> None:
+        self._count, self._found = count, found
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        return self._found()
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[int]: ...
+    def __getitem__(self, at: int | slice) -> int | list[int]:
+        if isinstance(at, slice):
+            return list(islice(self._found(), *at.indices(self._count)))
+        return next(islice(self._found(), range(self._count)[at], None))
+
+
+class Words(NamedTuple):
+    """The terms of an agreement: of its titles, and of everything in it."""
+
+    title: str
+    all: str
+
+
+class Day(NamedTuple):
+    """What differs from day to day: agreements by status, and by the agencies that take part."""
+
+    statuses: Bitmaps[str]
+    participants: Bitmaps[str]
+
+
+class _OneWay(NamedTuple):
+    slot: int
+    point: Point
+    relying: str
+    reference: str
+
+
+class Register:
+    """The register of one edition. A slot is live if it has the present entry of its agreement."""
+
+    def __init__(self) -> None:
+        """An empty one, older than any."""
+        self.edition, self.serial, self.for_good = "", -1, True
+        self.entries: list[Entry] = []
+        self.live = 0
+        self._slots: dict[int, int] = {}
+        self.coded: Bitmaps[tuple[str, str]] = Bitmaps()
+        #: Whoever takes part on any day.
+        self.participants: Bitmaps[str] = Bitmaps()
+        self._dated_parts: list[tuple[int, Any]] = []
+        self._said: Bitmaps[Point] = Bitmaps()
+        self._mutual: Bitmaps[Point] = Bitmaps()
+        self._one_way: list[_OneWay] = []
+        self._scope: Bitmaps[str] = Bitmaps()
+        self._standings: Timelines[str] = Timelines()
+        self._days: Timelines[str] = Timelines()
+        self._in_title, self._anywhere = Postings(), Postings()
+        self._orders = {name: Order(key) for name, key in ORDERS.items()}
+        self.agencies: dict[str, Agency] = {}
+
+    def _read_whole(self) -> None:
+        """Read what is so little that each edition has it anew."""
+        agencies = Agency.objects.register().order_by("pk")
+        #: What the public may see, by key.
+        self.agencies = {agency.key: agency for agency in agencies}
+        withdrawn = Agreement.objects.withdrawn().values_list("pk", "slug", "updated_at")
+        self.tombstones = sorted((Tombstone(*row) for row in withdrawn), key=changed_first)
+        self.products = list(ProductCategory.objects.values_list("code", "name"))
+
+    def changed(
+        self,
+        edition: str,
+        serial: int,
+        gone: Iterable[int],
+        read: Mapping[Entry, Words],
+        *,
+        for_good: bool,
+    ) -> "Register":
+        """The register of another edition: without the agreements that are ``gone`` (by key), and
+        with these entries, each of which has the terms of its agreement beside it. Unless it is
+        ``for_good``, what it was made from may be rolled back."""
+        new = Register.__new__(Register)
+        new.__dict__ = {
+            name: value
+            for name, value in self.__dict__.items()
+            # What was worked out of this edition is worked out anew.
+            if not isinstance(getattr(Register, name, None), cached_property)
+        }
+        new.edition, new.serial, new.for_good = edition, serial, for_good
+        new._read_whole()
+        new.entries = [*self.entries, *read]
+        added = range(len(self.entries), len(new.entries))
+        new._slots = dict(self._slots)
+        dead = [slot for pk in gone if (slot := new._slots.pop(pk, None)) is not None]
+        dead += [new._slots[entry.pk] for entry in read if entry.pk in new._slots]
+        new._slots |= zip((entry.pk for entry in read), added, strict=True)
+        new.live = (self.live & ~bitmap(dead)) | bitmap(added)
+        new._add(list(zip(added, read, strict=True)), read)
+        new.on = lru_cache(maxsize=16)(new._on)
+        return new
+
+    on: Callable[[datetime.date], Day]
+
+    def _add(self, told: list[tuple[int, Entry]], words: Mapping[Entry, Words]) -> None:
+        coded = (((n, c), slot) for slot, e in told for n, c in zip(CODED, e.codes, strict=True))
+        self.coded = self.coded.plus(coded)
+        self.participants = self.participants.plus((p.agency, s) for s, e in told for p in e.parts)
+        dated = [(slot, p) for slot, e in told for p in e.parts if p.joined or p.left]
+        self._dated_parts = [*self._dated_parts, *dated]
+        provided = [
+            (slot, p, point) for slot, e in told for p in e.provisions for point in points(p)
+        ]
+        self._said = self._said.plus((point, slot) for slot, _, point in provided)
+        mutual = ((point, slot) for slot, p, point in provided if not p.one_way)
+        self._mutual = self._mutual.plus(mutual)
+        one_way = (_OneWay(slot, point, *p.one_way) for slot, p, point in provided if p.one_way)
+        self._one_way = [*self._one_way, *one_way]
+        self._scope = self._scope.plus((code, slot) for slot, e in told for code in e.scope)
+        self._standings = self._standings.plus(
+            turn for slot, entry in told for turn in _turns(slot, entry)
+        )
+        self._days = self._days.plus(
+            (name, day, slot) for slot, entry in told for name, day in _days(entry)
+        )
+        self._in_title = self._in_title.plus((slot, words[e].title) for slot, e in told)
+        self._anywhere = self._anywhere.plus((slot, words[e].all) for slot, e in told)
+        slots = [slot for slot, _ in told]
+        self._orders = {
+            name: order.plus(slots, self.entries) for name, order in self._orders.items()
+        }
+
+    # --- what is asked ---
+
+    def __len__(self) -> int:
+        """How many agreements it has."""
+        return self.live.bit_count()
+
+    @property
+    def dead(self) -> int:
+        """How many slots have the former entry of an agreement."""
+        return len(self.entries) - len(self)
+
+    def _on(self, day: datetime.date) -> Day:
+        statuses = {status: self._standings.on(status, day) for status in self._standings}
+        absent = ((part.agency, slot) for slot, part in self._dated_parts if not part.on(day))
+        present = dict(self.participants)
+        for agency, bits in Bitmaps[str]().plus(absent).items():
+            present[agency] &= ~bits
+        return Day(Bitmaps(statuses), Bitmaps(present))
+
+    def known_by(self, day: datetime.date) -> int:
+        """Those of which something dated had happened by ``day``; never undated ones."""
+        return self._days.on("known", day)
+
+    def signed_since(self, day: datetime.date) -> int:
+        """Those surely signed on ``day`` or later."""
+        return self._days.on("signed", datetime.date.max) & ~self._days.on(
+            "signed", day - datetime.timedelta(days=1)
+        )
+
+    def signed_by(self, day: datetime.date) -> int:
+        """Those surely signed by ``day``."""
+        return self._days.on("signed for sure", day)
+
+    def changed_since(self, moment: datetime.datetime) -> int:
+        """Those whose record changed at ``moment`` or later."""
+        slots = self._orders["in_order_of_change"].slots
+        return bitmap(slots[bisect_left(slots, moment, key=lambda s: self.entries[s].changed) :])
+
+    def holding(self, text: str, *, in_title: bool = False) -> int:
+        """Those that hold every word of ``text``; none where it has no word."""
+        terms = query_terms(text)
+        held = self._in_title if in_title else self._anywhere
+        return held.holding(terms) if terms else 0
+
+    def home_of(self, agency: str) -> str:
+        """The jurisdiction of an agency, by their codes; empty for one that has none."""
+        # An agency of dead entries only may have left the register.
+        there = self.agencies.get(agency)
+        return str(there.jurisdiction) if there else ""
+
+    def taking_part(self, side: str, day: datetime.date) -> int:
+        """Those in which a side surely takes part on ``day``: an agency by its key, or a country
+        by its code. Keys are small letters and codes are capitals."""
+        present = self.on(day).participants
+        return present.any(key for key in present if side in (key, self.home_of(key)))
+
+    @cached_property
+    def reach(self) -> Reach:
+        """What provisions reach, between whomever."""
+        return Reach(self._said, self._scope)
+
+    def reach_between(self, sides: Sequence[str]) -> Reach:
+        """What provisions reach between two of the sides (``coverage.between``): of a one-way one,
+        that names two of them; of a single side, from it or to it."""
+        pairs = list(permutations(sides, 2))
+
+        def joins(row: _OneWay) -> bool:
+            relying = (row.relying, self.home_of(row.relying))
+            reference = (row.reference, self.home_of(row.reference))
+            if not pairs:
+                return sides[0] in relying or sides[0] in reference
+            return any(one in relying and two in reference for one, two in pairs)
+
+        joined = ((row.point, row.slot) for row in self._one_way if joins(row))
+        return Reach(self._mutual.plus(joined), self._scope)
+
+    def by_country(self, participants: Mapping[str, int]) -> Bitmaps[str]:
+        """Those in which an agency of each jurisdiction takes part."""
+        found: dict[str, int] = defaultdict(int)
+        for agency, bits in participants.items():
+            if home := self.home_of(agency):
+                found[home] |= bits
+        return Bitmaps(found)
+
+    def ordered(self, found: int, order: str = "newest", first: int = 0) -> Iterator[Entry]:
+        """These agreements in an order; those in ``first`` before the others."""
+        slots = self._orders[order].slots
+        for some in (found & first, found & ~first):
+            if some:
+                marked = flags(some, len(self.entries))
+                yield from map(
+                    self.entries.__getitem__, compress(slots, map(marked.__getitem__, slots))
+                )
+
+    def entry(self, pk: int) -> Entry:
+        """The entry of an agreement, by its key. Raises KeyError for one that is not in it."""
+        return self.entries[self._slots[pk]]
+
+    def ids(self, found: int, order: str = "newest", first: int = 0) -> Ids:
+        """The keys of the same."""
+
+        def keys() -> Iterator[int]:
+            return map(itemgetter(0), self.ordered(found, order, first))
+
+        return Ids(found.bit_count(), keys)
+
+    def standing(
+        self, statuses: Iterable[str], day: datetime.date, past_day: datetime.date | None = None
+    ) -> int:
+        """Those that have one of these statuses on ``day``; for a ``past_day``, of those known by
+        then."""
+        found = self.live & self.on(day).statuses.any(statuses)
+        return found & self.known_by(past_day) if past_day else found
+
+    def instruments(self, found: int, day: datetime.date) -> list[Instrument]:
+        """These agreements as the table of partners needs them, for ``day``."""
+        return [
+            Instrument(
+                entry.slug,
+                entry.title,
+                frozenset(part.agency for part in entry.parts if part.on(day)),
+                entry.scope,
+                entry.provisions,
+            )
+            for entry in sorted(self.ordered(found), key=itemgetter(0))
+        ]
+
+    @cached_property
+    def _taking_part(self) -> list[Agency]:
+        """Who takes part in anything, by name."""
+        there = (a for a in self.agencies.values() if self.participants[a.key] & self.live)
+        return sorted(there, key=lambda agency: agency.name.casefold())
+
+    @cached_property
+    def choices(self) -> dict[str, Any]:
+        """Value and words of every choice that depends on what the register holds, by filter."""
+        agencies = [(agency.key, str(agency)) for agency in self._taking_part]
+        codes = {self.home_of(agency.key) for agency in self._taking_part} - {""}
+        places = sorted(((code, countries.name(code)) for code in codes), key=itemgetter(1))
+        by_place: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for agency in sorted(self.agencies.values(), key=lambda a: (a.name, a.key)):
+            by_place[str(agency.jurisdiction.name or "")].append((agency.key, str(agency)))
+        international = by_place.pop("", [])
+        grouped = sorted(by_place.items())
+        return {
+            "participant": agencies,
+            "country": places,
+            "between": agencies + places,
+            "product": self.products,
+            # Those without a jurisdiction last.
+            "agency": [*grouped, ("International", international)] if international else grouped,
+        }
+
+    def most_connected(self, most: int, standing: int, day: datetime.date) -> list[tuple[str, int]]:
+        """The keys of the ``most`` agencies with the most partners in other countries by these
+        agreements, with the number of these partners."""
+        present = self.on(day).participants
+        stand = [(a, present[a.key] & standing) for a in self._taking_part]
+        met: dict[str, int] = dict.fromkeys((a.key for a in self._taking_part), 0)
+        for (one, ones), (two, twos) in combinations(stand, 2):
+            abroad = one.jurisdiction != two.jurisdiction or not one.jurisdiction
+            if abroad and ones & twos:
+                met[one.key] += 1
+                met[two.key] += 1
+        # Of two with as many, the first by name: the agencies stand in that order.
+        return sorted(filter(itemgetter(1), met.items()), key=lambda pair: -pair[1])[:most]
+
+
+def _turns(slot: int, entry: Entry) -> Iterator[tuple[str, datetime.date, int]]:
+    """When an agreement takes up each of its statuses, and leaves it for the next."""
+    left = None
+    for day, status in entry.standings:
+        if left:
+            yield left, day, slot
+        yield status, day, slot
+        left = status
+
+
+def _days(entry: Entry) -> Iterator[tuple[str, datetime.date]]:
+    if entry.known_from:
+        yield "known", entry.known_from
+    if entry.signed:
+        yield "signed", entry.signed[0]
+        yield "signed for sure", entry.signed[1]
+
+
+# --- The present one -----------------------------------------------------------------------------
+
+_lock = threading.Lock()
+_current: Register | None = None
+
+
+def current() -> Register:
+    """The register of the present edition, read if need be."""
+    global _current
+    edition = Edition.current()
+    known = _current
+    if known is None or known.edition != edition:
+        with _lock:
+            known = _current
+            if known is None or known.edition != edition:
+                known = _current = _read(known)
+    return known
+
+
+def _read(known: Register | None) -> Register:
+    """The register as it stands, from the last one that was ``known``."""
+    # What this transaction has written may never be committed: nothing is built upon it.
+    for_good = not connection.in_atomic_block
+    with _one_state(), _uncollected():
+        serial = Edition.present_serial()
+        # A lower serial: of another database, which was put in the place of this one.
+        follows = known and for_good and known.for_good and known.serial <= serial
+        if known is None or not follows or known.dead > max(_MOST_DEAD, len(known) // 10):
+            known = Register()
+        since = Digest.objects.filter(serial__gt=known.serial).values_list("pk", flat=True)
+        read = dict(_entries(Agreement.objects.register().filter(pk__in=since)))
+        gone = set(since) - {entry.pk for entry in read}
+        return known.changed(Edition.current(), serial, gone, read, for_good=for_good)
+
+
+def _entries(agreements: AgreementQuerySet) -> Iterator[tuple[Entry, Words]]:
+    terms = ("search_document__title_terms", "search_document__all_terms")
+    rows = agreements.filter(digest__rules=Digest.RULES).order_by()
+    columns = ("pk", "slug", "updated_at", "digest__entry", *terms)
+    for pk, slug, changed, text, *words in rows.values_list(*columns).iterator(chunk_size=2000):
+        yield Entry.read(pk, slug, changed, text), Words(*(each or "" for each in words))
+
+
+#: SQLite's own beginning would wait for whoever writes (``transaction_mode`` in the settings).
+_BEGIN = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"}
+
+
+@contextmanager
+def _one_state() -> Iterator[None]:
+    """All that is read within is of one state of the database."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN[connection.vendor])
+        try:
+            yield
+        finally:
+            cursor.execute("COMMIT")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would look through all entries again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,1 @@
+"""The life of a record: what follows when it changes."""

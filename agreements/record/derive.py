@@ -1,0 +1,261 @@
+"""What is worked out of a record when it changes, and kept: by whoever changes a record, and by
+``manage.py derive`` where the rules have changed. Everybody else reads it.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from .. import question, search
+from ..dates import PartialDate
+from ..exports import CHILDREN, PUBLIC, life_of, recorded
+from ..models import (
+    Agency,
+    Agreement,
+    CooperationArea,
+    Digest,
+    Edition,
+    InstrumentType,
+    ProductCategory,
+    SearchDocument,
+    Standing,
+)
+from ..oddities import unsourced
+from ..querysets import batched
+from ..status import Dated, MilestoneKind, Period, odd_until, standings
+
+#: Whole records in memory at a time.
+SEVERAL = 500
+#: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
+MAX_INDEX_BYTES = 500_000
+
+
+def reindex_agencies(agency_ids: Iterable[int]) -> None:
+    """Derive anew every agreement in which these agencies appear, and begin a new edition of the
+    register if it shows one of them."""
+    ids = list(agency_ids)
+    Edition.renew(public=Agency.objects.register().filter(pk__in=ids).exists())
+    agencies = Agency.objects.filter(pk__in=ids)
+    touched = Agreement.objects.filter(participations__agency__in=agencies) | (
+        Agreement.objects.filter(signatories__agency__in=agencies)
+    )
+    derive_all(touched.distinct())
+
+
+def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
+    """Derive anew every agreement that uses these words of the vocabularies, and begin a new
+    edition of the register, which has them whole.
+
+    A renamed term changes no record, which has its code. An area that moves to another stage
+    changes the coverage of all that have it: they are dated anew.
+    """
+    areas = [term.pk for term in terms if isinstance(term, CooperationArea)]
+    products = [term.pk for term in terms if isinstance(term, ProductCategory)]
+    touched = Agreement.objects.filter(provisions__area__in=areas) | (
+        Agreement.objects.filter(products__in=products)
+    )
+    Edition.renew()
+    restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
+    if restaged:
+        Agreement.objects.having_areas(restaged).update(updated_at=timezone.now())
+    derive_all(touched.distinct())
+
+
+def underived() -> QuerySet[Agreement]:
+    """The agreements of which nothing was worked out by the present rules."""
+    derived = Digest.objects.filter(agreement=OuterRef("pk"), rules=Digest.RULES)
+    return Agreement.objects.filter(~Exists(derived))
+
+
+def derive_all(
+    agreements: QuerySet[Agreement], progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Derive all these agreements anew, some hundreds in a transaction, and tell ``progress`` after
+    each how many of how many are done. Returns how many they are."""
+    ids = list(agreements.order_by("pk").values_list("pk", flat=True))
+    done = 0
+    # No more at once: SQLite refuses to be asked for the other ends of a thousand relations.
+    for few in batched(ids, SEVERAL):
+        derive(few)
+        done += len(few)
+        if progress:
+            progress(done, len(ids))
+    return len(ids)
+
+
+@transaction.atomic
+def derive(agreement_ids: Sequence[int]) -> None:
+    """Work out anew what follows from some hundreds of agreements, and begin a new edition of the
+    register if it has one of them."""
+    chosen = Agreement.objects.filter(pk__in=agreement_ids)
+    # Before the records are read: the row is locked until the end, and whoever changes a record
+    # waits for it. So what is kept never follows from an older state than the one that stands.
+    Edition.renew(public=chosen.register().exists())
+    derive_written({each.pk: recorded(each) for each in chosen.with_related()})
+
+
+def derive_written(records: Mapping[int, dict[str, Any]]) -> None:
+    """Keep what follows from some hundreds of records (``exports.recorded``), by the keys of their
+    agreements. Call it in the transaction of the change, after a new edition has begun and all
+    columns of the agreements are written."""
+    known = _Known(records)
+    SearchDocument.objects.bulk_create(
+        [known.search_document(pk, record) for pk, record in records.items()],
+        update_conflicts=True,
+        unique_fields=["agreement"],
+        update_fields=["title_terms", "all_terms", "passages"],
+    )
+    lives = {pk: life_of(record) for pk, record in records.items()}
+    periods = derive_standings(lives)
+    serial = Edition.present_serial()
+    digests = [
+        Digest(
+            agreement_id=pk,
+            rules=Digest.RULES,
+            serial=serial,
+            unsourced=unsourced(record),
+            odd_until=odd_until(*lives[pk]),
+            entry=question.as_text(record, known.stages, periods[pk]),
+            record=known.public_record(pk, record),
+        )
+        for pk, record in records.items()
+    ]
+    columns = [field.name for field in Digest._meta.concrete_fields if not field.primary_key]
+    Digest.objects.bulk_create(
+        digests, update_conflicts=True, unique_fields=["agreement"], update_fields=columns
+    )
+
+
+#: What the status of an agreement follows from: its signature and its milestones.
+Life = tuple[PartialDate | None, Collection[Dated]]
+
+
+def derive_standings(lives: Mapping[int, Life]) -> dict[int, list[Period]]:
+    """Work out the standings of these agreements, by their keys, and write those that differ."""
+    periods = {agreement: standings(*life) for agreement, life in lives.items()}
+    wanted = {
+        (agreement, period.from_day): (period.status.value, period.until_day)
+        for agreement, found in periods.items()
+        for period in found
+    }
+    gone, kept = [], set()
+    for pk, agreement, from_day, *told in Standing.objects.filter(agreement__in=lives).values_list(
+        "pk", "agreement", "from_day", "status", "until_day"
+    ):
+        stored = (agreement, from_day)
+        if stored not in wanted:
+            gone.append(pk)
+        elif wanted[stored] == tuple(told):
+            kept.add(stored)
+    if gone:
+        Standing.objects.filter(pk__in=gone).delete()
+    Standing.objects.bulk_create(
+        [
+            Standing(agreement_id=of, from_day=from_day, status=status, until_day=until_day)
+            for (of, from_day), (status, until_day) in wanted.items()
+            if (of, from_day) not in kept
+        ],
+        update_conflicts=True,
+        unique_fields=["agreement", "from_day"],
+        update_fields=["status", "until_day"],
+    )
+    return periods
+
+
+class _Known:
+    """What follows from records and from what stands behind their keys and codes."""
+
+    def __init__(self, records: Mapping[int, dict[str, Any]]) -> None:
+        keys = {part["agency"] for each in records.values() for part in each["participations"]}
+        self.agencies: dict[str, list[str]] = {}
+        for agency in Agency.objects.filter(key__in=keys).prefetch_related("names"):
+            self.agencies[agency.key] = [
+                agency.name,
+                agency.acronym,
+                agency.native_name,
+                str(agency.jurisdiction.name or ""),
+                *(other.name for other in agency.names.all()),
+            ]
+        areas = CooperationArea.objects.values_list("code", "name", "stage")
+        self.areas = {code: name for code, name, _ in areas}
+        self.stages = {code: stage for code, _, stage in areas}
+        targets = {row["target"] for each in records.values() for row in each["relations"]}
+        public = Agreement.objects.register().filter(slug__in=targets - {None})
+        self.public = set(public.values_list("slug", flat=True))
+        changed = Agreement.objects.filter(pk__in=records).values_list("pk", "updated_at")
+        self.changed = dict(changed)
+        self.products = dict(ProductCategory.objects.values_list("code", "name"))
+
+    def public_record(self, pk: int, record: dict[str, Any]) -> str:
+        """``Digest.record``: as ``exports.record`` gives it to the public."""
+        told = {name: record[name] for name in PUBLIC[Agreement]}
+        for name, noun in CHILDREN[Agreement].items():
+            told[name] = [{field: row[field] for field in PUBLIC[noun]} for row in record[name]]
+        told["relations"] = [
+            row for row in told["relations"] if row["target"] in self.public or not row["target"]
+        ]
+        told["updated_at"] = self.changed[pk].isoformat(timespec="seconds")
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+    def search_document(self, pk: int, of: dict[str, Any]) -> SearchDocument:
+        """The search terms of one record."""
+        title = [of["title"], of["short_title"], of["original_title"]]
+        signed_in = Agreement(
+            **{name: of[name] for name in ("signed_venue", "signed_city", "signed_country")}
+        ).signed_in
+        texts = [
+            *title,
+            # A draft may be without.
+            dict(InstrumentType.choices).get(of["instrument_type"], ""),
+            of["instrument_title"],
+            of["summary"],
+            of["areas_stated"],
+            signed_in,
+            of["reference_numbers"],
+            of["source_notes"],
+        ]
+        for part in of["participations"]:
+            texts += [*self.agencies[part["agency"]], part["name_as_signed"], part["note"]]
+        for person in of["signatories"]:
+            texts += [person[name] for name in ("honorific", "name", "post", "acted_for")]
+        for provision in of["provisions"]:
+            texts += [
+                self.areas[provision["area"]],
+                provision["statement"],
+                provision["condition"],
+            ]
+        texts += [self.products[code] for code in of["products"]]
+        for milestone in of["milestones"]:
+            texts += [str(MilestoneKind(milestone["kind"]).label), milestone["note"]]
+        texts += [outcome["statement"] for outcome in of["outcomes"]]
+        texts += [outcome["reported"] for outcome in of["outcomes"]]
+        texts += [relation["target_title"] for relation in of["relations"]]
+        for source in of["sources"]:
+            texts += [source["publisher"], source["title"]]
+        return SearchDocument(
+            agreement_id=pk,
+            title_terms=_terms(title),
+            all_terms=_terms(texts),
+            # The titles stand above an excerpt anyway.
+            passages=_passages(texts[len(title) :]),
+        )
+
+
+def _passages(texts: list[str]) -> str:
+    """Each text that says anything, on a line of its own, each once."""
+    return "\n".join(dict.fromkeys(" ".join(text.split()) for text in texts if text))
+
+
+def _terms(texts: list[str]) -> str:
+    """The terms of all texts, each once: presence is all that the index is asked for."""
+    kept, size = [], 0
+    for term in dict.fromkeys(term for text in texts for term in search.document_terms(text)):
+        size += len(term) + 1
+        if size > MAX_INDEX_BYTES:
+            break
+        kept.append(term)
+    return " ".join(kept)
