@@ -33,7 +33,7 @@ from ..models import (
     Source,
 )
 from ..querysets import AgreementQuerySet, in_code_order
-from ..status import Event
+from ..status import Event, status_on
 
 #: Stands first in every register document; a new number for every change an importer must know.
 FORMAT = "moctracker register 1"
@@ -285,15 +285,21 @@ def life_of(record: dict[str, Any]) -> tuple[PartialDate | None, list[Event]]:
 DERIVED = ("url", "status", "status_day", "status_because", "updated_at")
 
 
-def told_record(agreement: Agreement, day: datetime.date, base_url: str) -> dict[str, Any]:
-    """The public record and what follows from it on ``day``; comes ``with_related()``."""
-    ruling = agreement.ruling_on(day)
-    return record(agreement) | {
-        "url": base_url + agreement.get_absolute_url(),
+def address_of(record: dict[str, Any], base_url: str) -> str:
+    """The permanent address of an agreement, out of its record."""
+    return base_url + Agreement(slug=record["slug"]).get_absolute_url()
+
+
+def told_record(kept: dict[str, Any], day: datetime.date, base_url: str) -> dict[str, Any]:
+    """A public record as ``Digest.records`` gives it, and what follows from it on ``day``."""
+    ruling = status_on(day, *life_of(kept))
+    told = {name: value for name, value in kept.items() if name not in DERIVED}
+    return told | {
+        "url": address_of(kept, base_url),
         "status": ruling.status.value,
         "status_day": day.isoformat(),
         "status_because": ruling.because,
-        "updated_at": agreement.updated_at.isoformat(timespec="seconds"),
+        "updated_at": kept["updated_at"],
     }
 
 

@@ -46,10 +46,13 @@ class Standing(models.Model):
 class DigestQuerySet(models.QuerySet[Any]):
     """What is kept of records, to be read by their keys."""
 
+    def register(self) -> "DigestQuerySet":
+        """Of what the public may see now, and of which a record is kept."""
+        return self.filter(agreement__state=PublicationState.PUBLISHED).exclude(record="")
+
     def records(self, agreements: Collection[int]) -> dict[int, dict[str, Any]]:
         """``record`` of each of these agreements that is in the register now, by its key."""
-        kept = self.filter(agreement__in=agreements, agreement__state=PublicationState.PUBLISHED)
-        rows = kept.exclude(record="").values_list("agreement", "record")
+        rows = self.register().filter(agreement__in=agreements).values_list("pk", "record")
         return {pk: json.loads(text) for pk, text in rows}
 
 

@@ -131,8 +131,8 @@ def site_url(request: HttpRequest) -> str:
     return request.build_absolute_uri("/").rstrip("/")
 
 
-def told_from_the_other_side(agreement: Agreement) -> QuerySet[Relation]:
-    """The relations that other public agreements state to this one."""
+def told_from_the_other_side(agreement: int) -> QuerySet[Relation]:
+    """The relations that other public agreements state to this one, by its key."""
     relations = Relation.objects.filter(
         target=agreement, agreement__in=Agreement.objects.register()
     )
