@@ -40,12 +40,6 @@ def _holding_on(day: datetime.date) -> Q:
     return Q(from_day__lte=day) & (Q(until_day__isnull=True) | Q(until_day__gt=day))
 
 
-def taking_part_on(day: datetime.date) -> Q:
-    """The SQL twin of ``Participation.takes_part_on``."""
-    joined = Q(joined_on_latest__isnull=True) | Q(joined_on_latest__lte=day)
-    return joined & (Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day))
-
-
 def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
     """Order a column of codes by their characters, whatever the database's own collation is."""
     binary = {"postgresql": "C", "sqlite": "BINARY"}

@@ -2,6 +2,7 @@
 
 from .bulk import RegisterChanged, row_count, table_csv, table_rows
 from .cells import LIST_SEPARATOR, guard, unguard
+from .flat import Names, flat_line
 from .package import PACKAGE_FORMAT, package
 from .partners import PARTNER_COLUMNS, PARTNERS, partner_row, partners_csv
 from .records import (
@@ -46,11 +47,13 @@ __all__ = [
     "WORKBOOK_LIMIT",
     "WORKBOOK_TYPE",
     "Column",
+    "Names",
     "RegisterChanged",
     "Table",
     "address_of",
     "as_snapshot",
     "coverage_table",
+    "flat_line",
     "guard",
     "inverse_relation",
     "life_of",

@@ -69,7 +69,7 @@ class Digest(models.Model):
     #: The number of the rules by which things are worked out of records. Whoever changes what
     #: follows from a record (status, search terms, an entry, a line) adds one: ``manage.py derive``
     #: then finds what is to be worked out anew.
-    RULES = 2
+    RULES = 3
 
     #: ``RULES`` as it was then.
     rules = models.PositiveIntegerField()
@@ -81,12 +81,10 @@ class Digest(models.Model):
     odd_until = models.DateField(null=True)
     #: ``question.Entry``, as JSON.
     entry = models.TextField(default="")
-    #: The public record and when it last changed, as JSON.
+    #: The public record and when it last changed, as JSON; empty where the public may not see it.
     record = models.TextField(default="")
-    #: ``exports.FlatLine``: its line of the flat table, with marks for what depends on the day.
+    #: ``exports.flat_line``: its line of the flat table; empty in the same case.
     line = models.TextField(default="")
-    #: What stands for the marks, as JSON.
-    dated = models.TextField(default="")
 
     objects = DigestQuerySet.as_manager()
 
