@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from .. import question, search
@@ -20,7 +20,9 @@ from ..models import (
     Digest,
     Edition,
     InstrumentType,
+    Outcome,
     ProductCategory,
+    Provision,
     SearchDocument,
     Standing,
 )
@@ -55,8 +57,12 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
     """
     areas = [term.pk for term in terms if isinstance(term, CooperationArea)]
     products = [term.pk for term in terms if isinstance(term, ProductCategory)]
-    touched = Agreement.objects.filter(provisions__area__in=areas) | (
-        Agreement.objects.filter(products__in=products)
+    provisions = Provision.objects.filter(Q(area__in=areas) | Q(products__in=products))
+    outcomes = Outcome.objects.filter(products__in=products)
+    touched = Agreement.objects.filter(
+        Q(products__in=products)
+        | Q(pk__in=provisions.values("agreement"))
+        | Q(pk__in=outcomes.values("agreement"))
     )
     Edition.renew()
     restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
