@@ -250,6 +250,17 @@ def test_the_flat_table_is_that_of_any_day(awkward_register, day):
     assert told(TABLES["agreements"], day) == expected(TABLES["agreements"], day)
 
 
+def test_the_quick_records_are_the_plain_ones(awkward_register):
+    """What a revision keeps, of drafts and what they relate to as well."""
+    working_copy = make.agreement(state=PublicationState.DRAFT, revises=awkward_register[0])
+    ids = list(Agreement.objects.values_list("pk", flat=True))
+    plain = {a.pk: exports.record(a, staff=True) for a in Agreement.objects.with_related()}
+    plain[working_copy.pk]["slug"] = awkward_register[0].slug
+    quick = exports.recorded(ids)
+    assert quick == plain
+    assert [*quick[ids[0]]] == [*plain[ids[0]]], "in the same order"
+
+
 @pytest.mark.parametrize("text", ['\n"t', '"\n"t', '\n"d\n"h,', 'a\r\n"t","\n"', '"', '\n"'])
 def test_no_text_of_a_record_is_taken_for_a_mark_of_its_line(empty_register, text):
     agency = make.agency(name=text, acronym=text)

@@ -21,11 +21,10 @@ from .records import (
     plain,
     plain_value,
     record,
-    recorded,
     register_document,
-    snapshot,
     told_record,
 )
+from .rows import recorded, snapshot
 from .tables import COLUMN_VERSION, COLUMNS, TABLES, Column, Table
 from .workbook import WORKBOOK_LIMIT, WORKBOOK_TYPE, workbook
 

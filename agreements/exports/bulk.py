@@ -5,20 +5,19 @@ of the others are read.
 """
 
 import datetime
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
-from django.db import models
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 
-from ..models import Agency, Agreement, Digest, Relation
+from ..models import Agency, Agreement, Digest
 from ..querysets import Among, batched, in_code_order
 from .cells import BYTE_ORDER_MARK, csv_rows, csv_text
 from .flat import flat_text
-from .records import NATURAL_KEY, SPELLED, in_term_order, plain
-from .tables import AGREEMENTS, Column, Table
+from .records import SPELLED, in_term_order
+from .rows import grouped, owned, rows_of
+from .tables import AGREEMENTS, Table
 
 #: Records in memory at a time. The first few are fewer, so that an answer begins at once.
 #: PostgreSQL compiles a question about more than some 1,200 before it answers, which takes longer.
@@ -97,7 +96,7 @@ def row_count(table: Table, agreements: Sequence[int]) -> int:
     if table is AGREEMENTS:
         return len(agreements)
     if table.owner == "agreement":
-        return sum(_owned(table.noun, few).count() for few in batched(agreements, 5000))
+        return sum(owned(table.noun, few).count() for few in batched(agreements, 5000))
     if table.of_agencies:
         named = _named(agreements)
         return (rows.filter(agency__in=named.values("pk")) if table.owner else named).count()
@@ -118,58 +117,14 @@ def _named(agreements: Sequence[int]) -> Any:
     return Agency.objects.register().named_in(agreements)
 
 
-def _rows(noun: type[models.Model]) -> QuerySet:
-    """The rows of ``noun`` in the order they have within an agreement, but relations to records
-    that the public may not see."""
-    # The default order would first sort by the agreement.
-    ordering = [each for each in noun._meta.ordering or () if each != "agreement"]
-    found = noun._default_manager.order_by(*ordering)
-    if noun is Relation:
-        public = Agreement.objects.register().filter(pk=OuterRef("target"))
-        found = found.filter(Q(target=None) | Exists(public))
-    return found
-
-
-def _owned(noun: type[models.Model], agreements: Sequence[int]) -> QuerySet:
-    """The rows of ``noun`` that belong to these agreements."""
-    return _rows(noun).filter(Among("agreement", agreements))
-
-
-def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
-    """The rows by what stands first in each."""
-    groups: dict[int, list[Any]] = defaultdict(list)
-    for row in rows:
-        groups[row[0]].append(row)
-    return groups
-
-
-def _listed(noun: type[models.Model], name: str, ids: Sequence[int]) -> dict[int, list[Any]]:
-    """The words of a vocabulary that each row names, in the order of the vocabulary: position,
-    name, code."""
-    field: Any = noun._meta.get_field(name)
-    owner, word = field.m2m_field_name(), field.m2m_reverse_field_name()
-    links = field.remote_field.through._default_manager.filter(Among(owner, ids))
-    columns = (f"{word}__{column}" for column in ("position", "name", "code"))
-    # Sorted here: databases differ in the order of names.
-    return _grouped(sorted(links.values_list(owner, *columns), key=itemgetter(1, 2)))
-
-
 class _Reader:
     """Reads rows of one noun as the columns of its table."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.columns = table.columns[bool(table.owner) :]
-        self.paths = [self._path(column) for column in self.columns if not column.listed]
-        self.lists = [(i, column) for i, column in enumerate(self.columns) if column.listed]
-        self.texts = [column.text for column in self.columns]
-
-    def _path(self, column: Column) -> str:
-        if column.derived:
-            return self.table.worked_out[column.name]
-        field: Any = self.table.noun._meta.get_field(column.field)
-        key = NATURAL_KEY[field.related_model] if field.is_relation else ""
-        return f"{column.field}__{key}" if key else column.field
+        columns = table.columns[bool(table.owner) :]
+        self.fields = [column.field or table.worked_out[column.name] for column in columns]
+        self.texts = [column.text for column in columns]
 
     def read(self, ids: Sequence[int]) -> list[Row]:
         """The rows with these ids, in their order."""
@@ -179,13 +134,7 @@ class _Reader:
 
     def told(self, found: QuerySet, owner: str) -> Iterator[tuple[int, Row]]:
         """Each row with what stands in its column ``owner``."""
-        rows = list(found.values_list("pk", owner, *self.paths))
-        ids = [row[0] for row in rows]
-        lists = [(i, _listed(self.table.noun, c.field, ids)) for i, c in self.lists]
-        for pk, owned_by, *values in rows:
-            values = list(map(plain, values))
-            for i, words in lists:
-                values.insert(i, [code for *_, code in words.get(pk, ())])
+        for owned_by, values in rows_of(self.table.noun, self.fields, found, owner):
             yield owned_by, [text(value) for text, value in zip(self.texts, values, strict=True)]
 
 
@@ -197,7 +146,7 @@ class _OfAgreements(_Reader):
         slugs = dict(_register(ids).values_list("pk", "slug"))
         if len(slugs) < len(ids):
             raise RegisterChanged
-        rows = _grouped(self.told(_owned(self.table.noun, ids), "agreement"))
+        rows = grouped(self.told(owned(self.table.noun, ids), "agreement"))
         return [[slugs[pk], *row] for pk in ids for _, row in rows.get(pk, ())]
 
 
@@ -209,7 +158,7 @@ class _OfAgencies(_Reader):
         keys = dict(Agency.objects.filter(pk__in=ids).values_list("pk", "key"))
         names = self.table.noun._default_manager.filter(agency__in=ids).order_by("pk")
         spelled = itemgetter(self.table.header.index(SPELLED[self.table.relation]) - 1)
-        rows = _grouped(self.told(names, "agency"))
+        rows = grouped(self.told(names, "agency"))
         return [
             [keys[pk], *row]
             for pk in ids

@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 
 from ..coverage import Stage, by_stage
 from ..dates import to_partial_date
-from ..models import Agreement
 from ..models.participation import Part
 from ..status import rulings
 from .cells import csv_line, guard, joined
-from .records import life_of
+from .records import address_of, life_of
 from .tables import AGREEMENTS, STAGE_COLUMNS
 
 #: The columns that depend on the day, and the host.
@@ -49,8 +48,7 @@ def flat_line(record: dict[str, Any], names: Names) -> str:
     """The line of a public record (``Digest.record``), as it is kept."""
     cells = _constant(record, names)
     before, between, after, rest = (csv_line([guard(cells[n]) for n in run]) for run in _RUNS)
-    address = Agreement(slug=record["slug"]).get_absolute_url()
-    pieces = [f"{before},", f",{between},", f",{after},", f"{address},{rest}\r\n"]
+    pieces = [f"{before},", f",{between},", f",{after},", f"{address_of(record)},{rest}\r\n"]
     for turn in reversed(_turns(record, names)):
         pieces += turn
     text = "".join(pieces)

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Model
+from django.urls import reverse
 
 from ..coverage import Grid
 from ..dates import PartialDate, to_partial_date
@@ -285,9 +286,9 @@ def life_of(record: dict[str, Any]) -> tuple[PartialDate | None, list[Event]]:
 DERIVED = ("url", "status", "status_day", "status_because", "updated_at")
 
 
-def address_of(record: dict[str, Any], base_url: str) -> str:
+def address_of(record: dict[str, Any], base_url: str = "") -> str:
     """The permanent address of an agreement, out of its record."""
-    return base_url + Agreement(slug=record["slug"]).get_absolute_url()
+    return base_url + reverse("agreement-detail", args=[record["slug"]])
 
 
 def told_record(kept: dict[str, Any], day: datetime.date, base_url: str) -> dict[str, Any]:
@@ -329,20 +330,6 @@ def inverse_relation(relation: Relation) -> dict[str, Any]:
 def as_snapshot(whole: dict[str, Any]) -> str:
     """A record, its staff fields included, as the JSON text a revision keeps."""
     return json.dumps(whole, ensure_ascii=False, indent=1)
-
-
-def recorded(agreement: Agreement) -> dict[str, Any]:
-    """The whole record as a revision keeps it. A working copy goes by the address of the record
-    that it revises."""
-    whole = record(agreement, staff=True)
-    if agreement.revises:
-        whole["slug"] = agreement.revises.slug
-    return whole
-
-
-def snapshot(agreement: Agreement) -> str:
-    """The whole record as the JSON text a revision keeps."""
-    return as_snapshot(recorded(agreement))
 
 
 def vocabularies(agreements: AgreementQuerySet) -> dict[str, Iterable[Any]]:

@@ -101,7 +101,7 @@ def derive(agreement_ids: Sequence[int]) -> None:
     # Before the records are read: the row is locked until the end, and whoever changes a record
     # waits for it. So what is kept never follows from an older state than the one that stands.
     Edition.renew(public=chosen.register().exists())
-    derive_written({each.pk: recorded(each) for each in chosen.with_related()})
+    derive_written(recorded(agreement_ids))
 
 
 def derive_written(records: Mapping[int, dict[str, Any]]) -> None:
