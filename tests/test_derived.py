@@ -1,5 +1,7 @@
 """What is kept beside the records is what follows from them, by whatever path they changed."""
 
+import datetime
+import hashlib
 import json
 
 import pytest
@@ -12,10 +14,13 @@ from agreements.models import (
     Agreement,
     CooperationArea,
     Digest,
+    Evidence,
+    FormerSlug,
     Outcome,
     ProductCategory,
     Relation,
     SearchDocument,
+    Signatory,
 )
 from agreements.querysets import PublicationState
 from agreements.record.derive import derive_all, reindex_agencies, reindex_terms
@@ -173,3 +178,76 @@ def test_an_import_into_an_empty_register(empty_register, monkeypatch):
     make.import_register(document, reason="test")
     assert_nothing_is_out_of_date()
     assert "builds_on: made-up-b" in Digest.objects.get(agreement__slug="made-up-a").line
+
+
+#: A digest of what is worked out of the records below, by ``Digest.RULES``.
+DERIVED = {3: "ef16c92a297afb91989baa828492118890acca5ea2c9634f0aac592f73c8de9e"}
+
+
+@pytest.fixture
+def telling(empty_register):
+    """One record of every noun with texts that are hard to keep, and one that says nothing."""
+    area = CooperationArea.objects.create(code="made-up", name="Made-up area", position=98)
+    staged = CooperationArea.objects.create(
+        code="made-up-staged", name="Another", stage="manufacturing", position=99
+    )
+    for n in range(2):
+        ProductCategory.objects.create(code=f"made-up-{n}", name=f"Product {n}", position=90 - n)
+    agencies = [
+        make.agency(key=f"made-up-{n}", name=f"Agency {text}", acronym=text[:9], jurisdiction="SG")
+        for n, text in enumerate(make.AWKWARD)
+    ]
+    AgencyName.objects.create(agency=agencies[0], name="Former name", kind="former")
+    bare = make.agreement(slug="made-up-bare", title="Made up")
+    whole = make.agreement(
+        slug="made-up-whole",
+        title="Made-up memorandum on inspections",
+        summary="\n".join(make.AWKWARD),
+        areas_stated="one | two \\ three",
+        signed_on="2010-05",
+        participants=agencies,
+        provisions=[
+            {"area": area.code, "products": ["made-up-0"]},
+            {"area": staged.code, "products": ["made-up-0", "made-up-1"]},
+            {
+                "area": staged.code,
+                "direction": "one_way",
+                "relying": agencies[0],
+                "reference": agencies[1],
+            },
+        ],
+        milestones=[("entered_into_force", "2011", "2015-03"), ("terminated", "2020-01-01")],
+    )
+    whole.products.set(ProductCategory.objects.filter(code__startswith="made-up"))
+    part = whole.participations.get(agency=agencies[2])
+    part.joined_on, part.left_on = "2012", "2014-06"
+    part.save()
+    source = make.source(whole, title="Made up", url="https://example.org/")
+    make.source(whole, number=2, title="Made up")
+    Signatory.objects.create(agreement=whole, capacity="signed", name="A Person", post="Head")
+    Outcome.objects.create(
+        agreement=whole, statement="Faster", figure="-3.500", unit="days", source=source
+    )
+    Evidence.objects.create(agreement=whole, topic="title", statement="Made up", source=source)
+    Relation.objects.create(agreement=whole, kind="builds_on", target=bare)
+    Relation.objects.create(agreement=whole, kind="amends", target_title="=1+1 | \\")
+    FormerSlug.objects.create(agreement=whole, slug="made-up-former")
+    Agreement.objects.update(updated_at=datetime.datetime(2026, 4, 20, 8, 30, tzinfo=datetime.UTC))
+    make.derived(whole, bare)
+    return [whole, bare]
+
+
+def test_whoever_changes_what_is_derived_gives_the_rules_a_new_number(telling):
+    derived = []
+    for agreement in telling:
+        digest = Digest.objects.get(pk=agreement.pk)
+        words = SearchDocument.objects.get(pk=agreement.pk)
+        derived += [digest.entry, digest.record, digest.line, digest.unsourced]
+        derived += [str(digest.odd_until), words.title_terms, words.all_terms, words.passages]
+        standings = agreement.standings.order_by("from_day")
+        derived += [f"{row.status} {row.from_day} {row.until_day}" for row in standings]
+    fingerprint = hashlib.sha256(json.dumps(derived).encode()).hexdigest()
+    assert DERIVED.get(Digest.RULES) == fingerprint, (
+        "What follows from a record has changed: raise Digest.RULES, so that every database is "
+        f"derived anew, and add the line with the new number and {fingerprint!r} here."
+    )
