@@ -76,7 +76,6 @@ PAGES = {
 def fill(size, seed=1):
     """A made-up register: agencies, agreements, rows and search terms."""
     from agreements.coverage import Commitment, Depth
-    from agreements.record.derive import derive_all
     from agreements.models import (
         Agency,
         Agreement,
@@ -89,6 +88,7 @@ def fill(size, seed=1):
         Relation,
         Source,
     )
+    from agreements.record.derive import derive_all
 
     draw = random.Random(seed)  # noqa: S311
     areas = list(CooperationArea.objects.all())

@@ -16,10 +16,11 @@ from schemathesis import GenerationMode
 
 from agreements import exports, releases
 from agreements.coverage import Stage
-from agreements.filters import AgreementFilterSet, CoverageFilterSet
-from agreements.history import record_change, reindex_agencies, reindex_terms
+from agreements.history import record_change
 from agreements.models import Agency, Agreement, CooperationArea, Edition, Relation
 from agreements.querysets import PublicationState
+from agreements.question import AgreementFilterSet, CoverageFilterSet
+from agreements.record.derive import reindex_agencies, reindex_terms
 from agreements.views import faces
 from moctracker.wsgi import application
 from tests import make
@@ -298,7 +299,7 @@ def test_the_order_of_change_tells_what_the_list_tells_and_every_tombstone(
     listed = AgreementFilterSet(asked, Agreement.objects.register())
     assert not listed.problems
     found, _ = harvested(client, f"/agreements.json?{asked.urlencode()}&updated_since=2000-01-01")
-    slugs = Agreement.objects.filter(pk__in=listed.answer.ids).values_list("slug", flat=True)
+    slugs = Agreement.objects.filter(pk__in=listed.ids).values_list("slug", flat=True)
     assert sorted(found) == sorted([*slugs, "made-up-gone"])
 
 
