@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 
-from agreements.coverage import Commitment, Depth
 from agreements.models import (
     Agency,
     Agreement,
@@ -69,6 +68,10 @@ def fill(size: int) -> None:
 
 def add(numbers: Sequence[int], draw: random.Random, **fields: object) -> list[int]:
     """Add the agreements with these numbers; returns their ids."""
+    depths, commitments = (
+        [code for code, _ in Provision._meta.get_field(name).choices]
+        for name in ("depth", "commitment")
+    )
     areas = list(CooperationArea.objects.all())
     products = list(ProductCategory.objects.all())
     agencies = list(Agency.objects.filter(key__startswith="bench-").order_by("pk"))
@@ -123,8 +126,8 @@ def add(numbers: Sequence[int], draw: random.Random, **fields: object) -> list[i
             agreement=a,
             position=position,
             area=draw.choice(areas),
-            depth=draw.choice(Depth.values),
-            commitment=draw.choice(Commitment.values),
+            depth=draw.choice(depths),
+            commitment=draw.choice(commitments),
             statement=" ".join(draw.choices(WORDS, k=12)),
             **_direction(parties[a.pk], draw),
         )
