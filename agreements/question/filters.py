@@ -157,7 +157,8 @@ class Country(_Several):
         if not question.asked["eu_members"]:
             return countries
         members = countries.any(eu_members(question.day))
-        return Bitmaps(dict(countries) | {EU: countries[EU] | members})
+        countries[EU] |= members
+        return countries
 
     def words(self, question: "AgreementFilterSet", chosen: list[str]) -> str:
         places = question.labels(self.field_name)

@@ -1,6 +1,5 @@
 """Which agreements meet what is asked of their provisions, counted by stage, depth and product."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -51,10 +50,10 @@ class Reach:
         """Value of ``name`` (a field of ``Point``) -> how many of ``among`` would answer if that
         were asked for instead."""
         others = replace(asked, **{name: frozenset()})
-        found: dict[str, int] = defaultdict(int)
+        found: Bitmaps[str] = Bitmaps()
         if name == "product" and others.of_scope:
             found |= self._scope
         for point, bits in self._said.items():
             if others.met_by(point):
                 found[getattr(point, name) or ""] |= bits
-        return Bitmaps(found).counted(among)
+        return found.counted(among)

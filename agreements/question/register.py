@@ -124,12 +124,14 @@ class Register:
         self._in_title, self._anywhere = Postings(), Postings()
         self._orders = {name: Order(key) for name, key in ORDERS.items()}
         self.agencies: dict[str, Agency] = {}
+        self._homes: dict[str, str] = {}
 
     def _read_whole(self) -> None:
         """Read what is so little that each edition has it anew."""
         agencies = Agency.objects.register().order_by("pk")
         #: What the public may see, by key.
         self.agencies = {agency.key: agency for agency in agencies}
+        self._homes = {key: str(agency.jurisdiction) for key, agency in self.agencies.items()}
         withdrawn = Agreement.objects.withdrawn().values_list("pk", "slug", "updated_at")
         self.tombstones = sorted((Tombstone(*row) for row in withdrawn), key=changed_first)
         self.products = list(ProductCategory.objects.values_list("code", "name"))
@@ -210,10 +212,10 @@ class Register:
     def _on(self, day: datetime.date) -> Day:
         statuses = {status: self._standings.on(status, day) for status in self._standings}
         absent = ((part.agency, slot) for slot, part in self._dated_parts if not part.on(day))
-        present = dict(self.participants)
+        present = Bitmaps(self.participants)
         for agency, bits in Bitmaps[str]().plus(absent).items():
             present[agency] &= ~bits
-        return Day(Bitmaps(statuses), Bitmaps(present))
+        return Day(Bitmaps(statuses), present)
 
     def known_by(self, day: datetime.date) -> int:
         """Those of which something dated had happened by ``day``; never undated ones."""
@@ -243,8 +245,7 @@ class Register:
     def home_of(self, agency: str) -> str:
         """The jurisdiction of an agency, by their codes; empty for one that has none."""
         # An agency of dead entries only may have left the register.
-        there = self.agencies.get(agency)
-        return str(there.jurisdiction) if there else ""
+        return self._homes.get(agency, "")
 
     def taking_part(self, side: str, day: datetime.date) -> int:
         """Those in which a side surely takes part on ``day``: an agency by its key, or a country
@@ -274,11 +275,11 @@ class Register:
 
     def by_country(self, participants: Mapping[str, int]) -> Bitmaps[str]:
         """Those in which an agency of each jurisdiction takes part."""
-        found: dict[str, int] = defaultdict(int)
+        found: Bitmaps[str] = Bitmaps()
         for agency, bits in participants.items():
             if home := self.home_of(agency):
                 found[home] |= bits
-        return Bitmaps(found)
+        return found
 
     def ordered(self, found: int, order: str = "newest", first: int = 0) -> Iterator[Entry]:
         """These agreements in an order; those in ``first`` before the others."""
@@ -353,13 +354,13 @@ class Register:
         """The keys of the ``most`` agencies with the most partners in other countries by these
         agreements, with the number of these partners."""
         present = self.on(day).participants
-        stand = [(a, present[a.key] & standing) for a in self._taking_part]
-        met: dict[str, int] = dict.fromkeys((a.key for a in self._taking_part), 0)
-        for (one, ones), (two, twos) in combinations(stand, 2):
-            abroad = one.jurisdiction != two.jurisdiction or not one.jurisdiction
-            if abroad and ones & twos:
-                met[one.key] += 1
-                met[two.key] += 1
+        keys = [agency.key for agency in self._taking_part]
+        stand = [(key, self.home_of(key), present[key] & standing) for key in keys]
+        met = dict.fromkeys(keys, 0)
+        for (one, home, ones), (two, other, twos) in combinations(stand, 2):
+            if ones & twos and (home != other or not home):
+                met[one] += 1
+                met[two] += 1
         # Of two with as many, the first by name: the agencies stand in that order.
         return sorted(filter(itemgetter(1), met.items()), key=lambda pair: -pair[1])[:most]
 
