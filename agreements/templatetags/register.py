@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from django import template
 from django.forms import BaseForm, BoundField
 from django.template.base import Parser, Token
+from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from .. import search
@@ -43,7 +44,7 @@ from ..models import (
     SourceKind,
 )
 from ..question import Choice, Question
-from ..status import MARKS, counts_from
+from ..status import MARKS, Status, counts_from
 
 register = template.Library()
 
@@ -243,6 +244,56 @@ def badge(reach: Reach | str | None) -> SafeString:
     return _badge(reach)
 
 
+@lru_cache(maxsize=2)
+def _legend(open: bool) -> SafeString:
+    told = {
+        "open": open,
+        "depths": [Reach(depth, Commitment.AGREED) for depth in Depth],
+        "commitments": [Reach(Depth.RELIANCE, commitment) for commitment in Commitment],
+    }
+    return SafeString(render_to_string("agreements/_coverage_legend.html", told))
+
+
+@register.simple_tag
+def coverage_legend(open: bool = False) -> SafeString:
+    """How to read coverage: the same on every page, so it is rendered once."""
+    return _legend(open)
+
+
+@lru_cache(maxsize=len(Status))
+def _status_name(status: Status) -> SafeString:
+    name = '<strong class="status status--{}">{}</strong>'
+    return format_html(name, status.value, status.label)
+
+
+@register.simple_tag
+def status_name(status: Status) -> SafeString:
+    """A status in words and shade."""
+    return _status_name(status)
+
+
+#: Of many participants a line names so many.
+_NAMED_IN_A_LINE = 5
+
+
+@register.simple_tag
+def participants_line(participants: Sequence[Participation]) -> SafeString:
+    """Who takes part, in one line; of many, the first five."""
+    if not participants:
+        return SafeString('<span class="absent">Participants not stated</span>')
+    named = (part.agency for part in participants[:_NAMED_IN_A_LINE])
+    names = format_html_join(
+        ", ",
+        "{}{}",
+        (
+            (a.short_name, f" ({a.jurisdiction.name})" if a.jurisdiction and a.acronym else "")
+            for a in named
+        ),
+    )
+    more = len(participants) - _NAMED_IN_A_LINE
+    return format_html("{} and {} other{}", names, more, pluralize(more)) if more > 0 else names
+
+
 @register.simple_tag
 def not_counted_yet() -> str:
     """What keeps "not found here" from meaning "no"; a sentence of its own."""
@@ -331,10 +382,17 @@ def chosen(bound: BoundField) -> bool:
 
 
 @register.filter
-def marked(agreement: Agreement, name: str) -> list[tuple[str, bool]]:
-    """A title of an agreement in pieces: each with whether the search, if any, found it."""
+def marks(pieces: Iterable[tuple[str, bool]]) -> SafeString:
+    """A text of which each piece comes with whether the search found it, these marked."""
+    told = (("<mark>{}</mark>" if found else "{}", text) for text, found in pieces)
+    return SafeString("".join(format_html(shape, text) for shape, text in told))
+
+
+@register.filter
+def marked(agreement: Agreement, name: str) -> SafeString:
+    """A title of an agreement, or the "shortest" it has, with what the search found marked."""
     text = str(agreement) if name == "shortest" else getattr(agreement, name)
-    return search.marked(text, getattr(agreement, "terms", frozenset()))
+    return marks(search.marked(text, getattr(agreement, "terms", frozenset())))
 
 
 @register.filter
@@ -354,19 +412,30 @@ def in_language(agreement: Agreement, name: str) -> str:
     return format_html('<bdi lang="{}">{}</bdi>', language, text) if language else text
 
 
-@register.filter
-def choices(question: Question, name: str) -> list[Choice]:
-    """The values of one facet of the question."""
-    return question.choices(name)
+@register.simple_tag
+def facet_boxes(question: Question, name: str) -> SafeString:
+    """The values of one facet as boxes to tick. A page has about a hundred of them, and a template
+    takes longer for each than for finding the agreements."""
+    return format_html_join("", _BOX, (_box(name, choice) for choice in question.choices(name)))
+
+
+_BOX = '<li><label{}><input type="checkbox" name="{}" value="{}"{}><span>{}</span>{}</label></li>\n'
+
+
+def _box(name: str, choice: Choice) -> tuple[str, ...]:
+    none = SafeString(' class="is-none"') if choice.count == 0 else ""
+    chosen = SafeString(" checked") if choice.chosen else ""
+    counted = ""
+    if choice.count is not None:
+        counted = format_html(
+            '<span class="facet__count">{}<span class="govuk-visually-hidden"> {}</span></span>',
+            choice.count,
+            f"agreement{pluralize(choice.count)}",
+        )
+    return none, name, choice.value, chosen, choice.label, counted
 
 
 @register.filter
 def hidden(question: Question, name: str) -> int:
     """How many values of a facet are not shown."""
     return question.hidden(name)
-
-
-@register.filter
-def with_commitment(depth: Depth, commitment: Commitment) -> Reach:
-    """An example of a reach, for the legend."""
-    return Reach(depth, commitment)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from ..listed import listed
 from ..models import Agency
 from ..question import current
-from .parts import PAGE_SIZE, day_asked, vocabulary
+from .parts import PAGE_SIZE, day_asked
 
 
 @require_safe
@@ -55,4 +55,4 @@ def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
         "count": len(ids),
         "agreements": listed(in_memory, ids[:PAGE_SIZE], as_of or timezone.localdate()),
     }
-    return render(request, "agreements/agency_detail.html", context | vocabulary())
+    return render(request, "agreements/agency_detail.html", context)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from ..citations import bibtex, csl_json, linked_data, plain_citation
 from ..listed import listed, marked
 from ..models import Agreement, Capacity, RelationKind
-from ..question import AgreementFilterSet
+from ..question import AgreementFilterSet, current
 from .parts import (
     PAGE_SIZE,
     Refusal,
@@ -23,7 +23,6 @@ from .parts import (
     page_asked,
     site_url,
     tombstone,
-    vocabulary,
 )
 
 
@@ -31,7 +30,7 @@ from .parts import (
 def agreement_list(request: HttpRequest) -> HttpResponse:
     """The register, narrowed by the query string, 25 a page."""
     question = AgreementFilterSet(request.GET, Agreement.objects.register(), "page", "expand")
-    context: dict[str, Any] = {"question": question, "form": question.form} | vocabulary()
+    context: dict[str, Any] = {"question": question, "form": question.form}
 
     def refused(problems: dict[str, list[str]], status: int) -> HttpResponse:
         told = context | {"problems": problems}
@@ -73,7 +72,7 @@ def record_context(request: HttpRequest, agreement: Agreement) -> dict[str, Any]
     day = as_of or timezone.localdate()
     grid = agreement.grid
     lineage = Agreement.objects.register().lineage_of(agreement)
-    words = vocabulary()
+    product_names = dict(current().products)
     context = {
         "agreement": agreement,
         "as_of": as_of,
@@ -99,14 +98,15 @@ def record_context(request: HttpRequest, agreement: Agreement) -> dict[str, Any]
                 relation.target,
                 relation.target.provisions.all(),
                 agreement.provisions.all(),
-                words["product_names"],
+                product_names,
             )
             for relation in agreement.public_relations
             if relation.target and comparable(relation.kind)
         ],
+        "product_names": product_names,
         "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
     }
-    return context | words | _cited(request, agreement)
+    return context | _cited(request, agreement)
 
 
 def _cited(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from ..models import Agency, Agreement, Participation, RelationKind
 from ..question import CoverageFilterSet, current
 from ..status import STANDING
 from .answers import face
-from .parts import Refusal, comparable, comparison, day_asked, vocabulary
+from .parts import Refusal, comparable, comparison, day_asked
 
 #: How many agencies the page shows before one is chosen.
 OVERVIEW = 12
@@ -74,7 +74,7 @@ def coverage(request: HttpRequest) -> HttpResponse:
     """The partners of an agency or a country, with what stands at each stage; before one is
     chosen, the agencies with the most partners."""
     question = CoverageFilterSet(request.GET, Agreement.objects.register())
-    context: dict[str, Any] = {"question": question, "form": question.form} | vocabulary()
+    context: dict[str, Any] = {"question": question, "form": question.form}
     if problems := question.problems:
         told = context | {"problems": problems}
         return render(request, "agreements/coverage_problem.html", told, status=400)
@@ -184,8 +184,8 @@ def coverage_pair(request: HttpRequest, key: str, other: str) -> HttpResponse:
     shared &= in_memory.known_by(as_of) if as_of else shared
     found = register.filter(pk__in=in_memory.ids(shared)).newest_first().with_paired()
     standing, former = _standing(found, {left.pk, right.pk}, day)
-    words = vocabulary()
-    order = list(words["product_names"])
+    product_names = dict(in_memory.products)
+    order = list(product_names)
     provisions = [
         p
         for agreement in standing
@@ -214,7 +214,8 @@ def coverage_pair(request: HttpRequest, key: str, other: str) -> HttpResponse:
         "without_stage": [each for each in standing if each.pk not in staged],
         "comparisons": _comparisons(standing + former, left, right, order),
         "kin": _kin(left, right, register),
-    } | words
+        "product_names": product_names,
+    }
     return render(request, "agreements/coverage_pair.html", context)
 
 

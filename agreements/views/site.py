@@ -25,7 +25,7 @@ from ..question import Register, current
 from ..status import STANDING, Status
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
 from .faces import RECORDS_A_PAGE
-from .parts import Refusal, vocabulary
+from .parts import Refusal
 from .storage_errors import storage_fault, unavailable
 
 #: What the sources say is so or is agreed. What is only intended is never added to it.
@@ -101,14 +101,14 @@ def home(request: HttpRequest) -> HttpResponse:
             (standing & ~register.reach.staged).bit_count(), {"stage_stated": ["no"]}
         ),
         "latest": listed(register, register.ids(register.live)[:5], day),
-    } | vocabulary()
+    }
     return render(request, "agreements/home.html", context)
 
 
 @require_safe
 def about(request: HttpRequest) -> HttpResponse:
     """How status and coverage are worked out, and what "not stated" means."""
-    return render(request, "agreements/about.html", {"statuses": Status} | vocabulary())
+    return render(request, "agreements/about.html", {"statuses": Status})
 
 
 @require_safe
