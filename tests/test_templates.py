@@ -398,7 +398,7 @@ OPTIONAL = {
     "admin/agreements/agreement/_record_breadcrumbs.html": {"is_history"},
     "agreements/_coverage_legend.html": {"open"},
     "agreements/_fact.html": {"body", "value", "events", "participants"},
-    "agreements/_filter_facet.html": {"extra", "form", "open"},
+    "agreements/_filter_facet.html": {"above", "form", "open"},
     "agreements/_filter_text.html": {"hint_id"},
     "agreements/_filter_select.html": {"empty"},
     "agreements/_list_downloads.html": {"filters"},
