@@ -446,4 +446,4 @@ def test_queries_of_an_agency_do_not_grow(client, django_assert_num_queries):
             page(client, made.get_absolute_url())
 
 
-QUERIES_OF_AN_AGENCY = 7
+QUERIES_OF_AN_AGENCY = 5

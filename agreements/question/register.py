@@ -128,7 +128,7 @@ class Register:
 
     def _read_whole(self) -> None:
         """Read what is so little that each edition has it anew."""
-        agencies = Agency.objects.register().order_by("pk")
+        agencies = Agency.objects.register().order_by("name", "key")
         #: What the public may see, by key.
         self.agencies = {agency.key: agency for agency in agencies}
         self._homes = {key: str(agency.jurisdiction) for key, agency in self.agencies.items()}
@@ -165,6 +165,9 @@ class Register:
         new._slots |= zip((entry.pk for entry in read), added, strict=True)
         new.live = (self.live & ~bitmap(dead)) | bitmap(added)
         new._add(list(zip(added, read, strict=True)), read)
+        for agency in new.agencies.values():
+            told: Any = agency
+            told.agreements = new.agreements_of(agency).bit_count()
         new.on = lru_cache(maxsize=16)(new._on)
         return new
 
@@ -247,6 +250,23 @@ class Register:
         # An agency of dead entries only may have left the register.
         return self._homes.get(agency, "")
 
+    def above(self, agency: Agency) -> list[Agency]:
+        """What it belongs to, directly or through others, the nearest first."""
+        by_id: dict[int | None, Agency] = {each.pk: each for each in self.agencies.values()}
+        chain: list[Agency] = []
+        while (over := by_id.get(agency.parent_id)) and over not in chain:
+            chain.append(over)
+            agency = over
+        return chain
+
+    def below(self, agency: Agency) -> list[Agency]:
+        """What belongs to it directly, by name."""
+        return [each for each in self.agencies.values() if each.parent_id == agency.pk]
+
+    def agreements_of(self, *agencies: Agency) -> int:
+        """Those in which each of these agencies takes part, on whatever day."""
+        return self.live & self.participants.all(agency.key for agency in agencies)
+
     def taking_part(self, side: str, day: datetime.date) -> int:
         """Those in which a side surely takes part on ``day``: an agency by its key, or a country
         by its code. Keys are small letters and codes are capitals."""
@@ -284,6 +304,7 @@ class Register:
     def ordered(self, found: int, order: str = "newest", first: int = 0) -> Iterator[Entry]:
         """These agreements in an order; those in ``first`` before the others."""
         slots = self._orders[order].slots
+        found &= self.live
         for some in (found & first, found & ~first):
             if some:
                 marked = flags(some, len(self.entries))
@@ -301,7 +322,7 @@ class Register:
         def keys() -> Iterator[int]:
             return map(itemgetter(0), self.ordered(found, order, first))
 
-        return Ids(found.bit_count(), keys)
+        return Ids((found & self.live).bit_count(), keys)
 
     def standing(
         self, statuses: Iterable[str], day: datetime.date, past_day: datetime.date | None = None
@@ -337,7 +358,7 @@ class Register:
         codes = {self.home_of(agency.key) for agency in self._taking_part} - {""}
         places = sorted(((code, countries.name(code)) for code in codes), key=itemgetter(1))
         by_place: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for agency in sorted(self.agencies.values(), key=lambda a: (a.name, a.key)):
+        for agency in self.agencies.values():
             by_place[str(agency.jurisdiction.name or "")].append((agency.key, str(agency)))
         international = by_place.pop("", [])
         grouped = sorted(by_place.items())
