@@ -1,8 +1,7 @@
 """The pages about the register as a whole, and the pages for an address that has no answer."""
 
-import datetime
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -56,32 +55,24 @@ def _figure(count: int, asked: dict[str, Sequence[str]]) -> Figure:
     return Figure(count, urlencode(sorted(pairs)))
 
 
-def _stages(register: Register, day: datetime.date) -> list[tuple[Stage, list[Cell]]]:
-    """Each stage with what stands there on ``day``: at any depth, and at each."""
+def _stages(register: Register, standing: int) -> list[tuple[Stage, list[Cell]]]:
+    """Each stage with what stands there: at any depth, and at each."""
 
-    standing = register.standing(STANDING, day)
-
-    def figure(stage: Stage, depth: Depth | None, commitments: Sequence[Commitment]) -> Figure:
+    def figures(depth: Depth | None, commitments: Sequence[Commitment]) -> Mapping[Stage, Figure]:
         reached: dict[str, Sequence[str]] = {
-            "stage": [stage.value],
             "depth": [depth.value] if depth else [],
             "commitment": [commitment.value for commitment in commitments],
         }
-        meeting = register.reach.meeting(Asked(**{n: frozenset(v) for n, v in reached.items()}))
-        return _figure((standing & meeting).bit_count(), reached)
+        asked = Asked(**{name: frozenset(values) for name, values in reached.items()})
+        counts = register.reach.counted("stage", asked, standing)
+        return {s: _figure(counts.get(s.value, 0), reached | {"stage": [s.value]}) for s in Stage}
 
+    columns = [
+        (depth, figures(depth, _FIRM), figures(depth, [Commitment.INTENDED]))
+        for depth in (None, *Depth)
+    ]
     return [
-        (
-            stage,
-            [
-                Cell(
-                    depth,
-                    figure(stage, depth, _FIRM),
-                    figure(stage, depth, [Commitment.INTENDED]),
-                )
-                for depth in (None, *Depth)
-            ],
-        )
+        (stage, [Cell(depth, firm[stage], hoped[stage]) for depth, firm, hoped in columns])
         for stage in Stage
     ]
 
@@ -95,7 +86,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "total": len(register),
         "agencies": len(register.choices["participant"]),
         "jurisdictions": len(register.choices["country"]),
-        "stages": _stages(register, day),
+        "stages": _stages(register, standing),
         "standing": _figure(standing.bit_count(), {}),
         "without_stage": _figure(
             (standing & ~register.reach.staged).bit_count(), {"stage_stated": ["no"]}
