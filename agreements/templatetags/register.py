@@ -14,6 +14,7 @@ from django.forms import BaseForm, BoundField
 from django.template.base import Parser, Token
 from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -24,6 +25,7 @@ from ..coverage import (
     Commitment,
     Depth,
     PairRow,
+    PartnerCell,
     Reach,
     Stage,
 )
@@ -242,6 +244,44 @@ def badge(reach: Reach | str | None) -> SafeString:
     """A reach in words and shade; "excluded" is none, None is not stated. A page shows hundreds of
     a few dozen, so each is rendered once."""
     return _badge(reach)
+
+
+@lru_cache(maxsize=256)
+def _partner_cell(deepest: Reach | None, excluded: bool) -> SafeString:
+    if not (deepest and excluded):
+        return _badge(Commitment.EXCLUDED if excluded else deepest)
+    both = (_badge(deepest), _badge(Commitment.EXCLUDED))
+    return format_html("<ul><li>{}</li><li>{}</li></ul>", *both)
+
+
+@register.simple_tag
+def partner_cell(cell: PartnerCell) -> SafeString:
+    """The deepest that stands with a partner at one stage, and whether anything is excluded. A page
+    has hundreds of cells, of few kinds."""
+    if cell.unmatched:
+        return SafeString('<span class="reach reach--not_stated">No match</span>')
+    return _partner_cell(cell.whole.deepest, cell.whole.excluded)
+
+
+@register.simple_tag
+def partner_count(
+    line: Any, agreements: Sequence[str], what: str, name: str = "", value: str = ""
+) -> SafeString:
+    """How many agreements with a partner count, linked to the list of exactly these; nothing where
+    there are none."""
+    if not agreements:
+        return SafeString("")
+    count = len(agreements)
+    return format_html(
+        '<a class="govuk-link partners__count" href="{}?{}{}">{}'
+        '<span class="govuk-visually-hidden">, {}, {}</span></a>',
+        reverse("agreement-list"),
+        line.query,
+        f"&{name}={value}" if name else "",
+        f"{count} agreement{pluralize(count)}",
+        line.short_name,
+        what.lower(),
+    )
 
 
 @lru_cache(maxsize=2)
