@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
-from itertools import combinations, compress, islice, permutations
+from itertools import compress, islice, permutations
 from operator import itemgetter
 from typing import Any, NamedTuple, overload
 
@@ -374,16 +374,16 @@ class Register:
     def most_connected(self, most: int, standing: int, day: datetime.date) -> list[tuple[str, int]]:
         """The keys of the ``most`` agencies with the most partners in other countries by these
         agreements, with the number of these partners."""
-        present = self.on(day).participants
-        keys = [agency.key for agency in self._taking_part]
-        stand = [(key, self.home_of(key), present[key] & standing) for key in keys]
-        met = dict.fromkeys(keys, 0)
-        for (one, home, ones), (two, other, twos) in combinations(stand, 2):
-            if ones & twos and (home != other or not home):
-                met[one] += 1
-                met[two] += 1
+        met: dict[str, set[str]] = {agency.key: set() for agency in self._taking_part}
+        for entry in self.ordered(standing):
+            there = [part.agency for part in entry.parts if part.on(day)]
+            for one, two in permutations(there, 2):
+                home = self.home_of(one)
+                if not home or home != self.home_of(two):
+                    met[one].add(two)
+        found = [(key, len(partners)) for key, partners in met.items() if partners]
         # Of two with as many, the first by name: the agencies stand in that order.
-        return sorted(filter(itemgetter(1), met.items()), key=lambda pair: -pair[1])[:most]
+        return sorted(found, key=lambda pair: -pair[1])[:most]
 
 
 def _turns(slot: int, entry: Entry) -> Iterator[tuple[str, datetime.date, int]]:

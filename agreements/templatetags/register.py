@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django import template
 from django.forms import BaseForm, BoundField
+from django.forms.utils import flatatt
 from django.template.base import Parser, Token
 from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
@@ -473,6 +474,32 @@ def _box(name: str, choice: Choice) -> tuple[str, ...]:
             f"agreement{pluralize(choice.count)}",
         )
     return none, name, choice.value, chosen, choice.label, counted
+
+
+@register.simple_tag
+def select(field: BoundField) -> SafeString:
+    """A select whose widget has its identifier, as Django renders it, but without two templates
+    for each of its options."""
+    widget = field.field.widget
+    attrs = field.build_widget_attrs({}, widget)
+    told = widget.get_context(field.html_name, field.value(), attrs)["widget"]
+    groups = [
+        format_html('<optgroup label="{}">{}</optgroup>', name, _options(options))
+        if name
+        else _options(options)
+        for name, options, _ in told["optgroups"]
+    ]
+    opening = format_html('<select name="{}"{}>', told["name"], flatatt(told["attrs"]))
+    return SafeString("\n".join([opening, *groups, "</select>"]))
+
+
+def _options(options: Iterable[dict[str, Any]]) -> SafeString:
+    chosen = SafeString(" selected")
+    return format_html_join(
+        "\n",
+        '<option value="{}"{}>{}</option>',
+        ((o["value"], chosen if o["selected"] else "", o["label"]) for o in options),
+    )
 
 
 @register.filter

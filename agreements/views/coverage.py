@@ -117,12 +117,13 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
     """The rows for the subject of the question, and the agreements that have no partner."""
     instruments = question.instruments([question.subject])
     agencies = question.register.agencies
-    subject = {key for key, a in agencies.items() if question.subject in (key, a.jurisdiction.code)}
-    homes = {agencies[key].jurisdiction.code for key in subject} - {None, ""}
+    home_of = question.register.home_of
+    subject = {key for key in agencies if question.subject in (key, home_of(key))}
+    homes = {home_of(key) for key in subject} - {""}
     side_of = {
         key: question.side_of(agencies[key])
         for key in sorted({member for each in instruments for member in each.members} - subject)
-        if agencies[key].jurisdiction.code not in homes
+        if home_of(key) not in homes
     }
     named = {side: agencies[key] for key, side in side_of.items()}
     chosen = agencies.get(question.subject)
