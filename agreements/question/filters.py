@@ -130,7 +130,7 @@ class Participant(_Several):
     """An agency that takes part, or each of several."""
 
     turn = 3
-    above = "agreements/_filter_match.html"
+    above = "agreements/list/_filter_match.html"
 
     def limit(self, question: "AgreementFilterSet", chosen: list[str]) -> int:
         participants = question.participants
@@ -151,7 +151,7 @@ class Country(_Several):
     """The country of a participant."""
 
     turn = 4
-    above = "agreements/_filter_eu.html"
+    above = "agreements/list/_filter_eu.html"
 
     def limit(self, question: "AgreementFilterSet", chosen: list[str]) -> int:
         return self._countries(question).any(chosen)

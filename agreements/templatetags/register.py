@@ -236,8 +236,7 @@ def drawn(relations: Iterable[Relation]) -> Drawing:
 
 @lru_cache(maxsize=64)
 def _badge(reach: Reach | str | None) -> SafeString:
-    name = "_reach_excluded" if reach == Commitment.EXCLUDED else "_reach"
-    return SafeString(render_to_string(f"agreements/{name}.html", {"reach": reach}))
+    return SafeString(render_to_string("agreements/coverage/_reach.html", {"reach": reach}))
 
 
 @register.simple_tag
@@ -292,7 +291,7 @@ def _legend(open: bool) -> SafeString:
         "depths": [Reach(depth, Commitment.AGREED) for depth in Depth],
         "commitments": [Reach(Depth.RELIANCE, commitment) for commitment in Commitment],
     }
-    return SafeString(render_to_string("agreements/_coverage_legend.html", told))
+    return SafeString(render_to_string("agreements/coverage/_coverage_legend.html", told))
 
 
 @register.simple_tag
@@ -344,7 +343,9 @@ def not_counted_yet() -> str:
 @lru_cache(maxsize=2048)
 def _strip(badges: tuple[Reach | str | None, ...]) -> SafeString:
     stages = zip(Stage, badges, strict=True)
-    return SafeString(render_to_string("agreements/_coverage_strip.html", {"stages": stages}))
+    return SafeString(
+        render_to_string("agreements/coverage/_coverage_strip.html", {"stages": stages})
+    )
 
 
 @register.simple_tag

@@ -26,7 +26,7 @@ def agency_list(request: HttpRequest) -> HttpResponse:
         "jurisdictions": sorted(by_place.items()),
         "international": international,
     }
-    return render(request, "agreements/agency_list.html", context)
+    return render(request, "agreements/agency/list.html", context)
 
 
 @require_safe
@@ -53,4 +53,4 @@ def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
         "count": len(ids),
         "agreements": listed(register, ids[:PAGE_SIZE], as_of or timezone.localdate()),
     }
-    return render(request, "agreements/agency_detail.html", context)
+    return render(request, "agreements/agency/detail.html", context)

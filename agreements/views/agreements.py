@@ -34,7 +34,7 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
 
     def refused(problems: dict[str, list[str]], status: int) -> HttpResponse:
         told = context | {"problems": problems}
-        return render(request, "agreements/agreement_list_problem.html", told, status=status)
+        return render(request, "agreements/list/list_problem.html", told, status=status)
 
     if problems := question.problems:
         return refused(problems, 400)
@@ -52,7 +52,7 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
         "agreements": marked(shown, question.asked["q"]),
         "applied": list(question.applied()),
     }
-    return render(request, "agreements/agreement_list.html", context)
+    return render(request, "agreements/list/list.html", context)
 
 
 @require_safe
@@ -63,7 +63,7 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     agreement = related.prefetch_related("participations__agency__names").filter(slug=slug).first()
     if agreement is None:
         return elsewhere(request, slug, withdrawn)
-    return render(request, "agreements/agreement_detail.html", record_context(request, agreement))
+    return render(request, "agreements/record/detail.html", record_context(request, agreement))
 
 
 def record_context(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
@@ -127,4 +127,4 @@ def withdrawn(request: HttpRequest, gone: Agreement, status: int) -> HttpRespons
         "withdrawn_on": gone.withdrawn_on,
         "former": [reverse("agreement-detail", args=[old.slug]) for old in gone.former_slugs.all()],
     }
-    return render(request, "agreements/agreement_withdrawn.html", context, status=status)
+    return render(request, "agreements/record/withdrawn.html", context, status=status)

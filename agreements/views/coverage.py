@@ -77,13 +77,13 @@ def coverage(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"question": question, "form": question.form}
     if problems := question.problems:
         told = context | {"problems": problems}
-        return render(request, "agreements/coverage_problem.html", told, status=400)
+        return render(request, "agreements/coverage/coverage_problem.html", told, status=400)
     context |= {"as_of": question.past_day, "stages": Stage, "applied": list(question.applied())}
     if not question.subject:
         context["lines"] = _overview(question)
-        return render(request, "agreements/coverage_overview.html", context)
+        return render(request, "agreements/coverage/coverage_overview.html", context)
     context |= _table(question)
-    return render(request, "agreements/coverage_table.html", context)
+    return render(request, "agreements/coverage/coverage_table.html", context)
 
 
 @face
@@ -218,7 +218,7 @@ def coverage_pair(request: HttpRequest, key: str, other: str) -> HttpResponse:
         "kin": _kin(left, right, register),
         "product_names": product_names,
     }
-    return render(request, "agreements/coverage_pair.html", context)
+    return render(request, "agreements/coverage/coverage_pair.html", context)
 
 
 def _pair_of(register: Register, key: str, other: str) -> tuple[Agency, Agency]:

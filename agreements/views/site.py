@@ -93,13 +93,13 @@ def home(request: HttpRequest) -> HttpResponse:
         ),
         "latest": listed(register, register.ids(register.live)[:5], day),
     }
-    return render(request, "agreements/home.html", context)
+    return render(request, "agreements/home/home.html", context)
 
 
 @require_safe
 def about(request: HttpRequest) -> HttpResponse:
     """How status and coverage are worked out, and what "not stated" means."""
-    return render(request, "agreements/about.html", {"statuses": Status})
+    return render(request, "agreements/about/about.html", {"statuses": Status})
 
 
 @require_safe
@@ -115,7 +115,7 @@ def data(request: HttpRequest) -> HttpResponse:
         ],
         "release": releases.newest(),
     }
-    response = render(request, "agreements/data.html", context)
+    response = render(request, "agreements/data/data.html", context)
     response["Link"] = f'<{reverse("openapi")}>; rel="service-desc"; type="application/json"'
     return response
 
@@ -130,13 +130,13 @@ def dictionary(request: HttpRequest) -> HttpResponse:
         "partner_columns": PARTNERS,
         "vocabularies": dictionary_of_data.vocabularies(),
     }
-    return render(request, "agreements/dictionary.html", context)
+    return render(request, "agreements/data/dictionary.html", context)
 
 
 @require_safe
 def loading(request: HttpRequest) -> HttpResponse:
     """How to read the tables into other programs."""
-    return render(request, "agreements/loading.html")
+    return render(request, "agreements/data/loading.html")
 
 
 @require_safe
