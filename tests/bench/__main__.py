@@ -46,7 +46,7 @@ def main() -> None:
     from . import database, desk, edits, importing, pages, tables
     from .server import served
 
-    databases: database.Files | database.OnServer
+    databases: database.Databases
     databases = database.OnServer(given) if given else database.Files(options.keep or Path(folder))
     by_size = {}
     try:
@@ -64,7 +64,7 @@ def main() -> None:
                     if "csv" in options.sections:
                         tables.measure(server)
                 if "import" in options.sections:
-                    importing.measure(folder)
+                    importing.measure(databases, folder)
         if len(by_size) > 1:
             pages.tell_growth(by_size)
     finally:

@@ -84,8 +84,11 @@ class OnServer:
         self._ask(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
 
+Databases = Files | OnServer
+
+
 @contextmanager
-def filled(databases: Files | OnServer, size: int, *, keep: bool) -> Iterator[None]:
+def filled(databases: Databases, size: int, *, keep: bool) -> Iterator[None]:
     """A database with the shipped and a made-up register, which is thrown away afterwards: with
     ``keep`` a copy of one that is there already, or is from now on. The rules of deriving may have
     changed since."""
@@ -93,14 +96,9 @@ def filled(databases: Files | OnServer, size: int, *, keep: bool) -> Iterator[No
     version = sha256(Path(register.__file__).read_bytes()).hexdigest()[:8]
     kept, own = f"moctracker_bench_{size}_{version}", f"moctracker_bench_{os.getpid()}"
     there = databases.exists(kept)
-    try:
-        if there:
-            databases.copy(kept, own)
-        else:
-            databases.create(own)
-        os.environ["DATABASE_URL"] = databases.address(own)
-        connection.settings_dict["NAME"] = databases.name(own)
-        call_command("migrate", verbosity=0)
+    if there:
+        databases.copy(kept, own)
+    with _migrated(databases, own, create=not there):
         start = time.perf_counter()
         if not there:
             call_command("import_register", stdout=StringIO())
@@ -119,16 +117,36 @@ def filled(databases: Files | OnServer, size: int, *, keep: bool) -> Iterator[No
             told_cost = f"{spent * 1000 / derived:>8.2f} ms of processor time a record"
             print(f"{'derive':<28}{told_cost:<52}aim <= 1")
         if keep and derived:
-            leave()
+            _leave()
             databases.drop(kept)
             databases.copy(own, kept)
         yield
+
+
+@contextmanager
+def empty(databases: Databases) -> Iterator[None]:
+    """A database with the vocabularies and no record, which is thrown away afterwards."""
+    with _migrated(databases, f"moctracker_bench_{os.getpid()}_empty", create=True):
+        yield
+
+
+@contextmanager
+def _migrated(databases: Databases, name: str, *, create: bool) -> Iterator[None]:
+    """Use this database, here and in the processes that are started from here; drop it at last."""
+    _leave()
+    try:
+        if create:
+            databases.create(name)
+        os.environ["DATABASE_URL"] = databases.address(name)
+        connection.settings_dict["NAME"] = databases.name(name)
+        call_command("migrate", verbosity=0)
+        yield
     finally:
-        leave()
-        databases.drop(own)
+        _leave()
+        databases.drop(name)
 
 
-def leave() -> None:
+def _leave() -> None:
     """Close every connection of this process."""
     connection.close()
     if getattr(connection, "pool", None):

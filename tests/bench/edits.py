@@ -13,6 +13,7 @@ from agreements.history import record_change
 from agreements.models import Agreement
 
 from . import register
+from .pages import tell_memory
 from .server import Server
 
 #: Milliseconds: of processor time more than without an edit; of 95 in 100 readers' pages.
@@ -103,6 +104,7 @@ def readers(server: Server, seconds: int) -> None:
         told = f"p50 {half:.1f} ms, p95 {most:.1f} ms, {len(taken) / seconds:.0f} answers/s{saves}"
         case = f"{READERS} readers" + (f", a save in {BETWEEN_SAVES} s" if saving else "")
         print(f"{case:<28}{told:<52}" + (f"aim p95 <= {P95}" if saving else ""))
+    tell_memory(server, "after edits")
 
 
 def save_for_ever() -> None:

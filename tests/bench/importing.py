@@ -11,24 +11,25 @@ from django.core.management import call_command
 from agreements.importer import plan, read
 from agreements.models import Agreement
 
+from .database import Databases, empty
 from .server import own_processor
 
 #: Of an import into an empty register; to plan an unchanged one. Seconds of processor time, MiB.
 IMPORT, MEMORY, UNCHANGED = 40, 400, 12
 
 
-def measure(folder: str) -> None:
-    """The steps in turn. The register of the present database is lost."""
+def measure(databases: Databases, folder: str) -> None:
+    """The package of the present database; then, in another one, the steps in turn."""
     path = Path(folder) / "package.zip"
     _in_process("package", path)
     print(f"{path.stat().st_size / 2**20:.1f} MiB")
-    call_command("flush", interactive=False, verbosity=0)
-    _in_process("load", path)
-    print(f"{'':<28}{'aim at 20,000: ':>37}whole <= {IMPORT} s, <= {MEMORY} MiB")
-    _in_process("load", path)
-    print(f"{'':<28}{'aim at 20,000: ':>37}plan <= {UNCHANGED} s")
-    Agreement.objects.update(summary="Changed.")
-    _in_process("load", path)
+    with empty(databases):
+        _in_process("load", path)
+        print(f"{'aim at 20,000:':<28}whole <= {IMPORT} s of processor time, <= {MEMORY} MiB")
+        _in_process("load", path)
+        print(f"{'aim at 20,000:':<28}plan <= {UNCHANGED} s of processor time")
+        Agreement.objects.update(summary="Changed.")
+        _in_process("load", path)
 
 
 def _in_process(step: str, path: Path) -> None:

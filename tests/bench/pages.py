@@ -95,8 +95,13 @@ def measure(server: Server, size: int, repeats: int) -> dict[str, float]:
                 multiples[name] = used / empty
         print(f"{cold[name][-1].bytes:>12,}")
     print(f"{'start to the first list page':<28}{server.start:>11.1f} s{'':>19}aim <= {START}")
-    print(f"{'worker after all pages':<28}{server.memory():>11.0f} MiB{'':>17}aim <= {MEMORY}")
+    tell_memory(server, "after all pages")
     return multiples
+
+
+def tell_memory(server: Server, when: str) -> None:
+    """How much memory the largest process of the server has."""
+    print(f"{'worker ' + when:<28}{server.memory():>11.0f} MiB{'':>17}aim <= {MEMORY}")
 
 
 def tell_growth(by_size: dict[int, dict[str, float]]) -> None:
