@@ -141,13 +141,13 @@ class Register:
         edition: str,
         serial: int,
         gone: Iterable[int],
-        read: Mapping[Entry, Words],
+        read: Sequence[tuple[Entry, Words]],
         *,
         for_good: bool,
     ) -> "Register":
         """The register of another edition: without the agreements that are ``gone`` (by key), and
-        with these entries, each of which has the terms of its agreement beside it. Unless it is
-        ``for_good``, what it was made from may be rolled back."""
+        with these entries and the terms of their agreements. Unless it is ``for_good``, what it was
+        made from may be rolled back."""
         new = Register.__new__(Register)
         new.__dict__ = {
             name: value
@@ -157,14 +157,16 @@ class Register:
         }
         new.edition, new.serial, new.for_good = edition, serial, for_good
         new._read_whole()
-        new.entries = [*self.entries, *read]
+        entries = [entry for entry, _ in read]
+        new.entries = self.entries + entries
         added = range(len(self.entries), len(new.entries))
         new._slots = dict(self._slots)
         dead = [slot for pk in gone if (slot := new._slots.pop(pk, None)) is not None]
-        dead += [new._slots[entry.pk] for entry in read if entry.pk in new._slots]
-        new._slots |= zip((entry.pk for entry in read), added, strict=True)
+        dead += [new._slots[entry.pk] for entry in entries if entry.pk in new._slots]
+        new._slots |= zip((entry.pk for entry in entries), added, strict=True)
         new.live = (self.live & ~bitmap(dead)) | bitmap(added)
-        new._add(list(zip(added, read, strict=True)), read)
+        new._add(list(zip(added, entries, strict=True)))
+        new._add_words(added, [words for _, words in read])
         for agency in new.agencies.values():
             told: Any = agency
             told.agreements = new.agreements_of(agency).bit_count()
@@ -173,7 +175,7 @@ class Register:
 
     on: Callable[[datetime.date], Day]
 
-    def _add(self, told: list[tuple[int, Entry]], words: Mapping[Entry, Words]) -> None:
+    def _add(self, told: list[tuple[int, Entry]]) -> None:
         coded = (((n, c), slot) for slot, e in told for n, c in zip(CODED, e.codes, strict=True))
         self.coded = self.coded.plus(coded)
         self.participants = self.participants.plus((p.agency, s) for s, e in told for p in e.parts)
@@ -194,12 +196,15 @@ class Register:
         self._days = self._days.plus(
             (name, day, slot) for slot, entry in told for name, day in _days(entry)
         )
-        self._in_title = self._in_title.plus((slot, words[e].title) for slot, e in told)
-        self._anywhere = self._anywhere.plus((slot, words[e].all) for slot, e in told)
         slots = [slot for slot, _ in told]
         self._orders = {
             name: order.plus(slots, self.entries) for name, order in self._orders.items()
         }
+
+    def _add_words(self, slots: Iterable[int], words: Sequence[Words]) -> None:
+        told = list(zip(slots, words, strict=True))
+        self._in_title = self._in_title.plus((slot, each.title) for slot, each in told)
+        self._anywhere = self._anywhere.plus((slot, each.all) for slot, each in told)
 
     # --- what is asked ---
 
@@ -434,8 +439,8 @@ def _read(known: Register | None) -> Register:
         if known is None or not follows or known.dead > max(_MOST_DEAD, len(known) // 10):
             known = Register()
         since = Digest.objects.filter(serial__gt=known.serial).values_list("pk", flat=True)
-        read = dict(_entries(Agreement.objects.register().filter(pk__in=since)))
-        gone = set(since) - {entry.pk for entry in read}
+        read = list(_entries(Agreement.objects.register().filter(pk__in=since)))
+        gone = set(since) - {entry.pk for entry, _ in read}
         return known.changed(Edition.current(), serial, gone, read, for_good=for_good)
 
 
