@@ -9,7 +9,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
-from django.test import override_settings
+from django.test import Client, override_settings
 from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import blocking_manager_key
 
@@ -171,33 +171,33 @@ def site(live_server):
 
 @pytest.fixture
 def visit(browser, site):
-    """Opens a page, which notes its complaints about the content policy."""
-    contexts = []
+    """Opens a page, as somebody who has signed in if there is a ``user``. The page notes its
+    complaints; a test must wait for each page that it goes on to, by ``tests.looks.follow``."""
+    from tests.looks import watch
 
-    def open_page(path, *, width=1280, scheme="light", javascript=True):
+    contexts, pages = [], []
+
+    def open_page(path, *, width=1280, scheme="light", javascript=True, user=None):
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
             java_script_enabled=javascript,
         )
         contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on(
-            "console",
-            lambda message: (
-                page.complaints.append(message.text)
-                if "Content Security Policy" in message.text
-                or "Content-Security-Policy" in message.text
-                else None
-            ),
-        )
+        if user:
+            client = Client()
+            client.force_login(user)
+            session = client.cookies["sessionid"].value
+            context.add_cookies([{"name": "sessionid", "value": session, "url": site}])
+        page = watch(context.new_page())
+        pages.append(page)
         page.goto(site + path)
         return page
 
     yield open_page
     for context in contexts:
         context.close()
+    assert [page.not_awaited for page in pages if page.not_awaited] == []
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ _OTHER_FACES = (
 def _queries(name: str) -> Iterator[str]:
     """The query strings for one route, if it takes any."""
     from agreements.exports import TABLES
-    from agreements.filters import AgreementFilterSet, CoverageFilterSet
+    from agreements.question import AgreementFilterSet, CoverageFilterSet
 
     tables = {f"{table.replace('_', '-')}-csv" for table in TABLES}
     lists = tables | {
@@ -219,7 +219,9 @@ def _questions(filters: Any, leave_out: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def _several(filters: Any, name: str) -> bool:
-    return "Multiple" in type(filters.base_filters[name]).__name__
+    from django_filters import MultipleChoiceFilter
+
+    return isinstance(filters.base_filters[name], MultipleChoiceFilter)
 
 
 def _some(seed: str, values: list[str], several: bool) -> list[str]:

@@ -4,20 +4,23 @@ from itertools import count
 
 from django.contrib import admin
 
-from agreements.record.derive import derive
 from agreements.importer import plan
 from agreements.importer.document import from_json
 from agreements.models import (
     Agency,
     Agreement,
     CooperationArea,
+    Digest,
     Milestone,
     Participation,
     ProductCategory,
     Provision,
+    SearchDocument,
     Source,
+    Standing,
 )
 from agreements.querysets import PublicationState
+from agreements.record.derive import derive
 
 _number = count(1)
 
@@ -69,6 +72,12 @@ def agreement(*, milestones=(), provisions=(), participants=(), **fields):
 def derived(*agreements):
     """Derive anew everything that follows from agreements whose rows a test wrote itself."""
     derive([agreement.pk for agreement in agreements])
+
+
+def underived(*agreements):
+    """Make it as if nothing had been derived of them yet."""
+    for read_model in (Digest, SearchDocument, Standing):
+        read_model.objects.filter(agreement__in=agreements).delete()
 
 
 def provision(agreement, area="gmp-inspection-reliance", products=(), **fields):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agreements.filters import AgreementFilterSet, CoverageFilterSet
+from agreements.question import AgreementFilterSet, CoverageFilterSet
 from moctracker.middleware import TRACKING
 from tests import make
 from tests.walk import reversed_routes

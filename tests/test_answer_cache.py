@@ -215,17 +215,17 @@ def test_an_answer_during_which_the_register_changed_is_not_kept(client, monkeyp
     """Another thread begins an edition and keeps its own answer while this one is rendered."""
     from agreements.views import site
 
-    ruled, shown = site.ruled, []
+    listed, shown = site.listed, []
 
-    def changed_meanwhile(agreements, day):
-        listed = ruled(agreements, day)
+    def changed_meanwhile(register, ids, day):
+        rows = listed(register, ids, day)
         if not shown:
             shown.append("old")
             make.agreement(title="Made-up newest", signed_on=f"{day:%Y-%m-%d}")
             shown.append(client.get("/"))
-        return listed
+        return rows
 
-    monkeypatch.setattr(site, "ruled", changed_meanwhile)
+    monkeypatch.setattr(site, "listed", changed_meanwhile)
     old = client.get("/")
     assert b"Made-up newest" not in old.content
     assert b"Made-up newest" in shown[1].content

@@ -12,7 +12,7 @@ from agreements.importer import FORMAT
 from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agreement
 from tests import make
-from tests.looks import accessibility_faults
+from tests.looks import accessibility_faults, follow, following
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAGES = [
@@ -123,11 +123,11 @@ def test_a_phone_finds_the_reference_record_by_keyboard_without_javascript(visit
     page = visit("/", width=360, javascript=False)
     page.get_by_role("searchbox").focus()
     page.keyboard.type("HSA MHLW memorandum of cooperation")
-    page.keyboard.press("Enter")
+    with following(page):
+        page.keyboard.press("Enter")
     link = page.get_by_role("link", name="HSA–MHLW MOC 2026").first
-    link.focus()
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/agreements/hsa-mhlw-moc-2026/")
+    follow(link, "Enter")
+    assert page.url.endswith("/agreements/hsa-mhlw-moc-2026/")
     assert page.get_by_role("heading", level=1).count() == 1
 
 
@@ -141,50 +141,43 @@ def test_a_filter_is_chosen_applied_and_removed(visit):
     page = visit("/agreements/")
     page.get_by_label("Suspended").evaluate("box => box.closest('details').open = true")
     page.get_by_label("Suspended").check()
-    page.get_by_role("button", name="Show").first.click()
+    follow(page.get_by_role("button", name="Show").first)
     assert "status=suspended" in page.url
     assert page.get_by_role("heading", level=1).inner_text().startswith("1 agreement")
-    page.get_by_role("link", name="Status: Suspended").click()
+    follow(page.get_by_role("link", name="Status: Suspended"))
     assert "status=" not in page.url
 
 
-def test_the_admin_form_of_a_full_record_opens_within_the_policy(visit, site, django_user_model):
-    django_user_model.objects.create_superuser("editor", password="made-up-password")
-    page = visit("/admin/login/")
-    page.get_by_label("Username").fill("editor")
-    page.get_by_label("Password").fill("made-up-password")
-    page.get_by_role("button", name="Log in").click()
+def test_the_admin_form_of_a_full_record_opens_within_the_policy(visit, django_user_model):
+    user = django_user_model.objects.create_superuser("editor")
     made = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
-    page.goto(f"{site}/admin/agreements/agreement/{made.pk}/change/")
+    page = visit(f"/admin/agreements/agreement/{made.pk}/change/", user=user)
     assert page.get_by_role("heading", name="Provisions", exact=False).count()
     assert page.complaints == []
 
 
 def test_the_history_of_a_record_is_read_compared_and_restored_by_keyboard(
-    visit, site, django_user_model
+    visit, django_user_model
 ):
-    django_user_model.objects.create_superuser("editor", password="made-up-password")
+    user = django_user_model.objects.create_superuser("editor")
     made = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
     made.summary, made.legal_nature = made.summary + " More.", "binding"
     made.save()
     record_change([made.pk], reason="Made up.", name="test")
-    page = visit("/admin/login/", width=320, scheme="dark", javascript=False)
-    page.get_by_label("Username").fill("editor")
-    page.get_by_label("Password").fill("made-up-password")
-    page.get_by_role("button", name="Log in").click()
+    history = f"/admin/agreements/agreement/{made.pk}/history/"
+    page = visit(history, width=320, scheme="dark", javascript=False, user=user)
 
     def sound():
         assert page.complaints == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
-    page.goto(f"{site}/admin/agreements/agreement/{made.pk}/history/")
     sound()
-    page.get_by_role("button", name="Compare the two").press("Enter")
+    follow(page.get_by_role("button", name="Compare the two"), "Enter")
     assert page.get_by_text("More.").count()
     sound()
-    page.get_by_role("link", name="restore").first.press("Enter")
+    follow(page.get_by_role("link", name="restore").first, "Enter")
     sound()
-    page.get_by_role("button", name="Restore this version").press("Enter")
+    follow(page.get_by_role("button", name="Restore this version"), "Enter")
     assert Agreement.objects.get(revises=made).legal_nature == "not_stated"
 
 
@@ -192,17 +185,14 @@ def test_the_history_of_a_record_is_read_compared_and_restored_by_keyboard(
 def test_the_pages_of_the_history_violate_no_accessibility_rule(
     visit, site, django_user_model, scheme, width
 ):
-    django_user_model.objects.create_superuser("editor", password="made-up-password")
+    user = django_user_model.objects.create_superuser("editor")
     made = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
     made.summary = made.summary.replace("Tokyo", "the capital") + " More."
     made.save()
     made.evidence.first().delete()
     record_change([made.pk], reason="Made up.", name="test")
     after, before = made.revisions.all()[:2]
-    page = visit("/admin/login/", width=width, scheme=scheme)
-    page.get_by_label("Username").fill("editor")
-    page.get_by_label("Password").fill("made-up-password")
-    page.get_by_role("button", name="Log in").click()
+    page = visit("/robots.txt", width=width, scheme=scheme, user=user)
     history = f"{site}/admin/agreements/agreement/{made.pk}/history/"
     for address in (
         history,
@@ -216,18 +206,15 @@ def test_the_pages_of_the_history_violate_no_accessibility_rule(
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
 def test_the_worklists_and_the_import_are_accessible_within_the_policy_and_fit(
-    visit, site, client, django_user_model, settings, tmp_path, scheme, width
+    visit, site, django_user_model, settings, tmp_path, scheme, width
 ):
     settings.MEDIA_ROOT = tmp_path
-    client.force_login(django_user_model.objects.create_superuser("made-up-admin"))
     record = json.loads(SHIPPED.read_text())["agreements"][0] | {"summary": "Made up."}
     good, bad = tmp_path / "good.json", tmp_path / "bad.csv"
     good.write_text(json.dumps({"format": FORMAT, "agreements": [record]}))
     bad.write_text("made,up\n1,2\n")
-    page = visit("/robots.txt", scheme=scheme, width=width)
-    page.context.add_cookies(
-        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}]
-    )
+    user = django_user_model.objects.create_superuser("made-up-admin")
+    page = visit("/admin/", scheme=scheme, width=width, user=user)
 
     def looked_at(heading):
         assert page.get_by_role("heading", name=heading).count(), heading
@@ -241,10 +228,8 @@ def test_the_worklists_and_the_import_are_accessible_within_the_policy_and_fit(
     def upload(file):
         page.goto(f"{site}/admin/agreements/agreement/import/")
         page.get_by_label("File:").set_input_files(file)
-        page.get_by_role("button", name="Show what would change").click()
-        page.wait_for_load_state()
+        follow(page.get_by_role("button", name="Show what would change"))
 
-    page.goto(f"{site}/admin/")
     looked_at("Worklists")
     page.goto(f"{site}/admin/agreements/agreement/import/")
     looked_at("Import")
@@ -253,6 +238,5 @@ def test_the_worklists_and_the_import_are_accessible_within_the_policy_and_fit(
     upload(good)
     looked_at("Import this")
     page.get_by_label("Reason:").fill("Made up")
-    page.get_by_role("button", name="Import now").click()
-    page.wait_for_load_state()
+    follow(page.get_by_role("button", name="Import now"))
     looked_at("Imported")

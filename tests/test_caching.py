@@ -78,7 +78,7 @@ def test_what_is_refused_for_its_host_its_method_or_its_scheme_says_it_too(clien
 
 def test_an_error_of_ours_is_kept_by_nobody(client, monkeypatch):
     client.raise_request_exception = False
-    monkeypatch.setattr("agreements.views.site.ruled", lambda *_: 1 / 0)
+    monkeypatch.setattr("agreements.views.site.listed", lambda *_: 1 / 0)
     response = client.get("/")
     assert (response.status_code, response["Cache-Control"]) == (500, "no-store")
     assert "ETag" not in response

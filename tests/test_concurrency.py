@@ -12,8 +12,9 @@ from django.db import close_old_connections, connection, connections
 from django.test import Client
 
 from agreements.exports import TABLES
-from agreements.history import derive_all, record_change
+from agreements.history import record_change
 from agreements.models import Agreement, Edition, Standing
+from agreements.record.derive import derive_all
 from tests import make
 from tests.desk import ADD, as_shown, change_of, record
 

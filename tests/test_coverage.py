@@ -205,7 +205,7 @@ def test_excluded_is_shown_and_not_counted_and_silence_is_not_a_mismatch():
         [instrument("a", [HSA, FDA], *rows)],
         {HSA},
         {FDA: "fda"},
-        Asked(depths=frozenset({"recognition"})),
+        Asked(depth=frozenset({"recognition"})),
     )
     shown = [str(cell) for cell in told["fda"].cells]
     assert shown == ["Not stated", "Not stated", "No match", "Excluded", "Not stated"]
@@ -217,7 +217,7 @@ def test_a_product_asked_for_never_takes_what_names_no_product():
         [instrument("a", [HSA, FDA], Provided("manufacturing"), scope=["medicines"])],
         {HSA},
         {FDA: "fda"},
-        Asked(products=frozenset({"medicines"})),
+        Asked(product=frozenset({"medicines"})),
     )
     assert str(told["fda"].cells[3]) == "Not stated"
     # The list says the same: a product alone is also met by the scope.

@@ -1,8 +1,9 @@
 """The forms of the desk in a real browser: accessible, by keyboard, on a narrow screen."""
 
+from functools import partial
+
 import pytest
 from django.contrib.auth import get_user_model
-from django.test import Client
 from playwright.sync_api import expect
 
 from agreements.exports import record
@@ -22,47 +23,16 @@ from agreements.models import (
 )
 from tests import make
 from tests.desk import change_of
-from tests.looks import accessibility_faults
+from tests.looks import accessibility_faults, follow, following
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ADD = "/admin/agreements/agreement/add/"
 
 
 @pytest.fixture
-def desk(browser, live_server):
+def desk(visit):
     """Opens pages of the desk as somebody who has signed in."""
-    user = get_user_model().objects.create_superuser("typist")
-    client = Client()
-    client.force_login(user)
-    contexts = []
-
-    def open_page(path, *, width=1280, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        context.add_cookies(
-            [
-                {
-                    "name": "sessionid",
-                    "value": client.cookies["sessionid"].value,
-                    "url": live_server.url,
-                }
-            ]
-        )
-        page = context.new_page()
-        page.complaints = []
-        page.on(
-            "console",
-            lambda message: (
-                page.complaints.append(message.text) if message.type == "error" else None
-            ),
-        )
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(live_server.url + path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
+    return partial(visit, user=get_user_model().objects.create_superuser("typist"))
 
 
 @pytest.fixture
@@ -85,8 +55,7 @@ def is_accessible(page, scheme="light"):
 
 
 def save(page, name="_save"):
-    with page.expect_navigation():
-        page.locator(f'.submit-row input[name="{name}"]').last.click()
+    follow(page.locator(f'.submit-row input[name="{name}"]').last)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
@@ -291,7 +260,7 @@ def test_the_reference_record_is_typed_from_its_announcement_by_keyboard_alone(d
         rows(prefix)
     typist.fill("source_notes", told["source_notes"])
     typist.go_to("reason")
-    with page.expect_navigation():
+    with following(page):
         typist.press("Enter")
     assert page.locator(".desk-head").count() == 0, page.inner_text(".desk-head")
     made = Agreement.objects.with_related().get(slug=told["slug"])

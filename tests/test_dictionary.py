@@ -27,7 +27,6 @@ from agreements.exports import (
     TABLES,
     package,
 )
-from agreements.filters import AgreementFilterSet, CoverageFilterSet
 from agreements.models import (
     Agency,
     Agreement,
@@ -37,6 +36,7 @@ from agreements.models import (
     Provision,
     meaning,
 )
+from agreements.question import AgreementFilterSet, CoverageFilterSet
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.http import QueryDict
 from django.utils.html import strip_tags
 
 from agreements.coverage import Depth, Stage
-from agreements.filters import AgreementFilterSet
 from agreements.models import Agreement
+from agreements.question import AgreementFilterSet
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -10,9 +10,9 @@ from hypothesis.extra.django import TestCase
 
 from agreements.coverage import Depth, Stage
 from agreements.exports import COLUMNS, unguard
-from agreements.filters import AgreementFilterSet
 from agreements.history import record_change
 from agreements.models import Agreement
+from agreements.question import AgreementFilterSet
 from agreements.status import Status
 from tests import make
 from tests.questions import PROBLEMS, QUESTIONS, csv_rows, slugs_on_pages

@@ -57,6 +57,7 @@ from agreements.models import (
     Signatory,
     Source,
 )
+from agreements.record.derive import derive
 from tests import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -376,7 +377,7 @@ def test_search_terms_and_revisions_are_those_of_records_read_back(whole):
 
     written = indexed()
     agreements = list(Agreement.objects.with_related())
-    history.derive([agreement.pk for agreement in agreements])
+    derive([agreement.pk for agreement in agreements])
     assert indexed() == written
     newest = dict(Revision.objects.values_list("agreement", "snapshot"))
     assert newest == {agreement.pk: snapshot(agreement) for agreement in agreements}
@@ -580,7 +581,7 @@ def test_a_plan_that_the_register_has_overtaken_is_refused():
 def test_a_plan_holds_if_something_else_has_changed():
     content = edited(table("agreements", ONE), lambda row: row.update(summary="From the file."))
     planned = plan(read("file", io.BytesIO(content)))
-    history.derive([])
+    derive([])
     assert planned.apply(reason="test", name="test").changed == 1
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from agreements.history import record_change, reindex_agencies
+from agreements.history import record_change
 from agreements.models import (
     Agency,
     AgencyName,
@@ -16,6 +16,7 @@ from agreements.models import (
     Participation,
     Relation,
 )
+from agreements.record.derive import reindex_agencies
 from agreements.search import document_terms, excerpt, marked, query_terms
 from tests import make
 

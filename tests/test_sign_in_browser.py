@@ -6,7 +6,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 
-from tests.looks import accessibility_faults
+from tests.looks import accessibility_faults, follow, following
 from tests.signing_in import FACTORS, PASSWORD, code_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -22,7 +22,7 @@ def somebody(settings):
 def give_password(page):
     page.get_by_label("Username").fill("somebody")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    follow(page.get_by_role("button", name="Log in"))
 
 
 def examine(page):
@@ -53,25 +53,25 @@ def test_a_key_is_added_and_signs_in(visit, site):
     page = visit("/admin/")
     give_a_key(page)
     give_password(page)
-    page.get_by_role("link", name="Add a key").click()
+    follow(page.get_by_role("link", name="Add a key"))
     page.get_by_label("Name").fill("In the drawer")
-    page.get_by_role("button", name="Add the key").click()
+    follow(page.get_by_role("button", name="Add the key"))
     page.get_by_role("heading", name="Recovery codes").wait_for()
     assert str(Authenticator.objects.get(type="webauthn")) == "In the drawer"
     page.goto(f"{site}/admin/agreements/agreement/")
-    page.get_by_role("button", name="Log out").click()
+    follow(page.get_by_role("button", name="Log out"))
 
     page.goto(f"{site}/admin/agreements/agency/")
     give_password(page)
-    page.get_by_role("button", name="Use a security key").click()
-    page.wait_for_url("**/admin/agreements/agency/")
+    follow(page.get_by_role("button", name="Use a security key"))
+    assert page.url == f"{site}/admin/agreements/agency/"
     assert page.complaints == []
 
     # The same key confirms who is there before it is removed.
     page.goto(f"{site}/admin/account/confirm/key/?next={FACTORS}keys/")
-    page.get_by_role("button", name="Use a security key").click()
-    page.get_by_role("link", name="Remove In the drawer").click()
-    page.get_by_role("button", name="Remove the key").click()
+    follow(page.get_by_role("button", name="Use a security key"))
+    follow(page.get_by_role("link", name="Remove In the drawer"))
+    follow(page.get_by_role("button", name="Remove the key"))
     page.get_by_role("heading", name="Second factors").wait_for()
     assert not Authenticator.objects.exists()
 
@@ -79,7 +79,7 @@ def test_a_key_is_added_and_signs_in(visit, site):
 def test_a_key_that_does_not_answer_is_said_in_words(visit):
     page = visit("/admin/")
     give_password(page)
-    page.get_by_role("link", name="Add a key").click()
+    follow(page.get_by_role("link", name="Add a key"))
     page.evaluate("() => { navigator.credentials.create = () => Promise.reject(new Error()); }")
     said = page.get_by_text("The key did not answer")
     assert not said.is_visible()
@@ -98,7 +98,7 @@ def test_every_page_of_signing_in_is_accessible_and_within_the_policy(
     examine(page)
     page.get_by_label("Username").fill("somebody")
     page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Log in").click()
+    follow(page.get_by_role("button", name="Log in"))
     page.get_by_role("alert").wait_for()
     examine(page)
     give_password(page)
@@ -109,15 +109,15 @@ def test_every_page_of_signing_in_is_accessible_and_within_the_policy(
         page.goto(site + FACTORS + path)
         examine(page)
     page.get_by_role("textbox", name="code").fill("1")
-    page.get_by_role("button", name="Set up").click()
+    follow(page.get_by_role("button", name="Set up"))
     page.get_by_role("alert").wait_for()
     examine(page)
     page.get_by_role("textbox", name="code").fill(code_now(page.locator("#secret").inner_text()))
-    page.get_by_role("button", name="Set up").click()
+    follow(page.get_by_role("button", name="Set up"))
     page.get_by_role("heading", name="Recovery codes").wait_for()
     examine(page)
     page.goto(f"{site}{FACTORS}keys/add/")
-    page.get_by_role("button", name="Add the key").click()
+    follow(page.get_by_role("button", name="Add the key"))
     page.get_by_role("heading", name="Second factors").wait_for()
     key = Authenticator.objects.get(type="webauthn").pk
     paths = ("", "keys/", f"keys/{key}/", f"keys/{key}/remove/", "app/remove/", "codes/generate/")
@@ -129,13 +129,13 @@ def test_every_page_of_signing_in_is_accessible_and_within_the_policy(
         examine(page)
     page.goto(f"{site}/admin/logout/")
     examine(page)
-    page.locator("#content").get_by_role("button", name="Log out").click()
+    follow(page.locator("#content").get_by_role("button", name="Log out"))
     give_password(page)
     page.get_by_role("heading", name="Second factor").wait_for()
     examine(page)
     for _ in range(6):
         page.get_by_label("Code").fill("1")
-        page.get_by_role("button", name="Log in").click()
+        follow(page.get_by_role("button", name="Log in"))
     page.get_by_role("heading", name="Too many attempts").wait_for()
     examine(page)
 
@@ -155,13 +155,13 @@ def test_an_app_is_set_up_and_signs_in_by_keyboard_without_javascript(visit):
     page.keyboard.type("somebody")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    link = page.get_by_role("link", name="Set up an app")
-    link.focus()
-    page.keyboard.press("Enter")
+    with following(page):
+        page.keyboard.press("Enter")
+    follow(page.get_by_role("link", name="Set up an app"), "Enter")
     secret = page.locator("#secret").inner_text()
     page.get_by_role("textbox", name="code").focus()
     page.keyboard.type(code_now(secret))
-    page.keyboard.press("Enter")
+    with following(page):
+        page.keyboard.press("Enter")
     page.get_by_role("heading", name="Recovery codes").wait_for()
     assert len(re.findall(r"\d{8}", page.locator(".codes").inner_text().replace(" ", ""))) == 10

@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agreements import history
 from agreements.dates import PartialDate, to_partial_date
-from agreements.history import RULES, record_change
-from agreements.models import Agreement, Edition, Milestone
+from agreements.history import record_change
+from agreements.models import Agreement, Digest, Edition, Milestone
+from agreements.record import derive as deriving
 from agreements.search import document_terms
 from agreements.status import (
     MARKS,
@@ -299,8 +299,8 @@ def test_of_a_record_without_anything_nothing_is_known_for_ever():
     assert standings(None, []) == [(Status.NOT_KNOWN, datetime.date.min, None)]
 
 
-#: A digest of what is worked out of ``ARRANGEMENTS`` and of awkward texts, by ``history.RULES``.
-DERIVED = {1: "eabede44956a92e3d9fbb3f9f8086ebf9ba1fe44707fced90482bd06dd3ce099"}
+#: A digest of what is worked out of ``ARRANGEMENTS`` and of awkward texts, by ``Digest.RULES``.
+DERIVED = {2: "eabede44956a92e3d9fbb3f9f8086ebf9ba1fe44707fced90482bd06dd3ce099"}
 
 
 def test_whoever_changes_what_is_derived_gives_the_rules_a_new_number():
@@ -314,9 +314,9 @@ def test_whoever_changes_what_is_derived_gives_the_rules_a_new_number():
     ]
     derived += [(term,) for text in make.AWKWARD for term in document_terms(text)]
     digest = hashlib.sha256(json.dumps(derived).encode()).hexdigest()
-    assert DERIVED[RULES] == digest, (
-        "What follows from a record has changed: raise history.RULES, so that every database is "
-        f"derived anew, and add the line {RULES + 1}: {digest!r} here."
+    assert DERIVED[Digest.RULES] == digest, (
+        "What follows from a record has changed: raise Digest.RULES, so that every database is "
+        f"derived anew, and add the line {Digest.RULES + 1}: {digest!r} here."
     )
 
 
@@ -334,7 +334,7 @@ def test_the_database_and_the_rule_tell_the_same_for_every_arrangement(empty_reg
         for e in events
     )
     lives = Agreement.objects.prefetch_related("milestones")
-    history.derive_standings({a.pk: (a.signed_on, a.milestones.all()) for a in lives})
+    deriving.derive_standings({a.pk: (a.signed_on, a.milestones.all()) for a in lives})
     for day in days_that_matter(None, PALETTE) | {*DAYS}:
         looked_up = dict(Agreement.objects.with_status(day).values_list("pk", "status"))
         by_the_rule = {
@@ -393,7 +393,7 @@ def test_only_standings_that_differ_are_written():
     make.derived(made)
     assert list(made.standings.order_by("from_day").values_list("pk", flat=True))[:3] == rows
     with CaptureQueriesContext(connection) as queries:
-        history.derive_standings({made.pk: (made.signed_on, made.milestones.all())})
+        deriving.derive_standings({made.pk: (made.signed_on, made.milestones.all())})
     assert not [q for q in queries if not q["sql"].startswith("SELECT")]
 
 
@@ -418,13 +418,13 @@ def derive(*options):
 @pytest.mark.database
 def test_new_rules_are_applied_to_every_record_once(monkeypatch):
     total, draft = Agreement.objects.count(), make.agreement(state="draft", signed_on="2020")
-    draft.standings.all().delete()
+    make.underived(draft)
     assert derive() == ["1 agreement derived."]
     assert kept(draft) == worked_out(draft)
     edition = Edition.of_all()
     assert derive() == ["0 agreements derived."]
     assert Edition.of_all() == edition
-    monkeypatch.setattr(history, "RULES", history.RULES + 1)
+    monkeypatch.setattr(Digest, "RULES", Digest.RULES + 1)
     assert derive() == [f"{total + 1} agreements derived."]
     assert Edition.of_all() != edition
     assert derive() == ["0 agreements derived."]
@@ -435,12 +435,13 @@ def test_new_rules_are_applied_to_every_record_once(monkeypatch):
 @pytest.mark.database
 def test_a_run_that_was_stopped_goes_on_where_it_was(monkeypatch, empty_register):
     made = [make.agreement() for _ in range(5)]
-    monkeypatch.setattr(history, "_SEVERAL", 2)
+    make.underived(*made)
+    monkeypatch.setattr(deriving, "SEVERAL", 2)
     with monkeypatch.context() as patched:
-        patched.setattr(history, "derive", stopping_after(1, history.derive))
+        patched.setattr(deriving, "derive", stopping_after(1, deriving.derive))
         with pytest.raises(KeyboardInterrupt):
             derive()
-    assert set(history.underived()) == set(made[2:])
+    assert set(deriving.underived()) == set(made[2:])
     assert derive() == ["2 of 3 ...", "3 agreements derived."]
 
 
@@ -459,7 +460,7 @@ def stopping_after(times, function):
 @pytest.mark.database
 def test_the_check_of_the_database_says_what_is_not_worked_out_yet():
     assert run_checks(databases=["default"]) == []
-    make.agreement()
+    make.underived(make.agreement())
     (warning,) = run_checks(databases=["default"])
     assert warning.id == "agreements.W001"
     assert "manage.py derive" in warning.hint

@@ -396,14 +396,14 @@ def test_no_page_of_the_sign_in_shows_an_undefined_name_or_an_object(client, db)
 OPTIONAL = {
     "_breadcrumbs.html": {"above", "above_url", "parent", "parent_url"},
     "admin/agreements/agreement/_record_breadcrumbs.html": {"is_history"},
-    "agreements/_coverage_legend.html": {"open"},
-    "agreements/_fact.html": {"body", "value", "events", "participants"},
-    "agreements/_filter_facet.html": {"extra", "form", "open"},
-    "agreements/_filter_text.html": {"hint_id"},
-    "agreements/_filter_select.html": {"empty"},
-    "agreements/_list_downloads.html": {"filters"},
-    "agreements/_pagination.html": {"question"},
-    "agreements/_timeline_event.html": {"open", "to_come"},
+    "agreements/coverage/_coverage_legend.html": {"open"},
+    "agreements/record/_fact.html": {"body", "value", "events", "participants"},
+    "agreements/list/_filter_facet.html": {"above", "form", "open"},
+    "agreements/list/_filter_text.html": {"hint_id"},
+    "agreements/list/_filter_select.html": {"empty"},
+    "agreements/list/_list_downloads.html": {"filters"},
+    "agreements/list/_pagination.html": {"question"},
+    "agreements/record/_timeline_event.html": {"open", "to_come"},
 }
 
 

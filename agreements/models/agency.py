@@ -91,16 +91,6 @@ class Agency(models.Model):
         return self.acronym or self.name
 
     @property
-    def above(self) -> list["Agency"]:
-        """What it belongs to, directly or through others, the nearest first."""
-        chain: list[Agency] = []
-        parent = self.parent
-        while parent and parent not in chain:
-            chain.append(parent)
-            parent = parent.parent
-        return chain
-
-    @property
     def names_in_time(self) -> list["AgencyName"]:
         """Its other names, former ones first; in each kind by the days they were used, as far as
         these are known, then as they are spelled."""

@@ -59,6 +59,7 @@ class Question(django_filters.FilterSet):
         self.others = others
         self.today = timezone.localdate()
         self.register = current()
+        self._facets: dict[str, tuple[list[Choice], int]] = {}
         for name in self.register.choices.keys() & self.form.fields.keys():
             self.form.fields[name].choices = self.register.choices[name]
 
@@ -122,25 +123,30 @@ class Question(django_filters.FilterSet):
     def choices(self, name: str) -> list[Choice]:
         """The values of one facet. Of those as many as the register has, the chosen ones and the
         most frequent; the others are never empty, so that a gap is seen."""
+        return self._facet(name)[0]
+
+    def hidden(self, name: str) -> int:
+        """How many values of a facet with agreements ``choices`` leaves out."""
+        return self._facet(name)[1]
+
+    def _facet(self, name: str) -> tuple[list[Choice], int]:
+        if name not in self._facets:
+            self._facets[name] = self._make_facet(name)
+        return self._facets[name]
+
+    def _make_facet(self, name: str) -> tuple[list[Choice], int]:
         chosen = set(self.query.getlist(name))
         counts = self.counts.get(name, {})
         found = [
             Choice(value, label, value in chosen, counts.get(value, 0) if counts else None)
             for value, label in self.form.fields[name].choices
+            if not counts or name not in self.OPEN_FACETS or value in chosen or counts.get(value)
         ]
         if not counts or name not in self.OPEN_FACETS:
-            return found
-        found = [c for c in found if c.chosen or c.count]
+            return found, 0
         found.sort(key=lambda c: (not c.chosen, -(c.count or 0), c.label.casefold()))
-        shown = max(CHOICES_SHOWN, len(chosen))
-        return found if self.expanded == name else found[:shown]
-
-    def hidden(self, name: str) -> int:
-        """How many values of a facet with agreements ``choices`` leaves out."""
-        if name not in self.counts or name not in self.OPEN_FACETS:
-            return 0
-        some = sum(1 for count in self.counts[name].values() if count)
-        return max(0, some - len(self.choices(name)))
+        most = len(found) if self.expanded == name else max(CHOICES_SHOWN, len(chosen))
+        return found[:most], len(found[most:])
 
     def applied(self) -> Iterator[dict[str, str]]:
         """Each chosen value: its words, and the query string without it."""

@@ -11,6 +11,7 @@ from operator import and_
 from typing import Any
 
 import django_filters
+from django.forms import BoundField
 from django.utils import dateformat
 
 from ..coverage import Asked, Commitment, Depth, Stage
@@ -79,6 +80,10 @@ class Narrowing:
 class _Several(Narrowing, django_filters.MultipleChoiceFilter):
     """Takes several values. ``saying`` puts their ``labels`` into words."""
 
+    #: Whether the page offers its values as boxes to tick, and what stands above these.
+    boxes = True
+    above = ""
+
     def __init__(self, *, saying: str = "", **kwargs: Any) -> None:
         self.saying = saying
         super().__init__(**kwargs)
@@ -125,6 +130,7 @@ class Participant(_Several):
     """An agency that takes part, or each of several."""
 
     turn = 3
+    above = "agreements/list/_filter_match.html"
 
     def limit(self, question: "AgreementFilterSet", chosen: list[str]) -> int:
         participants = question.participants
@@ -145,6 +151,7 @@ class Country(_Several):
     """The country of a participant."""
 
     turn = 4
+    above = "agreements/list/_filter_eu.html"
 
     def limit(self, question: "AgreementFilterSet", chosen: list[str]) -> int:
         return self._countries(question).any(chosen)
@@ -157,7 +164,8 @@ class Country(_Several):
         if not question.asked["eu_members"]:
             return countries
         members = countries.any(eu_members(question.day))
-        return Bitmaps(dict(countries) | {EU: countries[EU] | members})
+        countries[EU] |= members
+        return countries
 
     def words(self, question: "AgreementFilterSet", chosen: list[str]) -> str:
         places = question.labels(self.field_name)
@@ -170,6 +178,7 @@ class Between(_Several):
     """Sides that each take part on the day."""
 
     turn = 5
+    boxes = False
 
     def limit(self, question: "AgreementFilterSet", chosen: list[str]) -> int:
         found = question.register.live
@@ -396,6 +405,15 @@ class AgreementFilterSet(Question):
     )
 
     NOT_NARROWING = ("sort",)
+    #: The boxes that stand first on the page, in this order; others follow as they are declared.
+    FIRST_BOXES = ("stage", "depth", "commitment", "product")
+
+    @property
+    def facets(self) -> list[tuple[BoundField, str]]:
+        """The fields that are offered as boxes, each with the template of what stands above."""
+        offered = {n: f.above for n, f in self.filters.items() if getattr(f, "boxes", False)}
+        names = dict.fromkeys([*self.FIRST_BOXES, *offered])
+        return [(self.form[name], offered[name]) for name in names]
 
     def further_problems(self) -> dict[str, list[str]]:
         """Too many sides: each costs every other."""

@@ -35,27 +35,18 @@ def flags(bits: int, size: int) -> bytes:
     return f"{bits:0{size}b}".encode()[::-1].translate(_FLAGS) if size else b""
 
 
-class Bitmaps(Mapping[Value, int], Generic[Value]):
+class Bitmaps(dict[Value, int], Generic[Value]):
     """Value -> the bits of the slots that have it; 0 for a value that none has."""
 
-    def __init__(self, bits: Mapping[Value, int] | None = None) -> None:
-        self._bits = bits or {}
-
-    def __getitem__(self, value: Value) -> int:
-        return self._bits.get(value, 0)
-
-    def __iter__(self) -> Iterator[Value]:
-        return iter(self._bits)
-
-    def __len__(self) -> int:
-        return len(self._bits)
+    def __missing__(self, value: Value) -> int:
+        return 0
 
     def plus(self, pairs: Iterable[tuple[Value, int]]) -> "Bitmaps[Value]":
         """With these slots, each under a value."""
-        bits = dict(self._bits)
+        bits = Bitmaps(self)
         for value, slots in _grouped(pairs).items():
-            bits[value] = bits.get(value, 0) | bitmap(slots)
-        return Bitmaps(bits)
+            bits[value] |= bitmap(slots)
+        return bits
 
     def any(self, values: Iterable[Value]) -> int:
         """The slots that have one of these values."""
@@ -67,7 +58,7 @@ class Bitmaps(Mapping[Value, int], Generic[Value]):
 
     def counted(self, among: int) -> dict[Value, int]:
         """How many of these slots have each value."""
-        return {value: (bits & among).bit_count() for value, bits in self._bits.items()}
+        return {value: (bits & among).bit_count() for value, bits in self.items()}
 
 
 class Postings:

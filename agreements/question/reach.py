@@ -1,9 +1,8 @@
 """Which agreements meet what is asked of their provisions, counted by stage, depth and product."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from ..coverage import Asked
@@ -36,6 +35,8 @@ class Reach:
 
     def __init__(self, said: Bitmaps[Point], scope: Bitmaps[str]) -> None:
         self._said, self._scope = said, scope
+        # Most questions ask nothing of provisions, or the same as another one.
+        self._by_value = lru_cache(maxsize=16)(self._values)
 
     @cached_property
     def staged(self) -> int:
@@ -50,11 +51,14 @@ class Reach:
     def counted(self, name: str, asked: Asked, among: int) -> dict[str, int]:
         """Value of ``name`` (a field of ``Point``) -> how many of ``among`` would answer if that
         were asked for instead."""
-        others = replace(asked, **{name: frozenset()})
-        found: dict[str, int] = defaultdict(int)
+        return self._by_value(name, replace(asked, **{name: frozenset()})).counted(among)
+
+    def _values(self, name: str, others: Asked) -> Bitmaps[str]:
+        """Value of ``name`` -> those that answer with it, whatever else is asked."""
+        found: Bitmaps[str] = Bitmaps()
         if name == "product" and others.of_scope:
             found |= self._scope
         for point, bits in self._said.items():
             if others.met_by(point):
                 found[getattr(point, name) or ""] |= bits
-        return Bitmaps(found).counted(among)
+        return found

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
-from itertools import combinations, compress, islice, permutations
+from itertools import compress, islice, permutations
 from operator import itemgetter
 from typing import Any, NamedTuple, overload
 
@@ -124,12 +124,14 @@ class Register:
         self._in_title, self._anywhere = Postings(), Postings()
         self._orders = {name: Order(key) for name, key in ORDERS.items()}
         self.agencies: dict[str, Agency] = {}
+        self._homes: dict[str, str] = {}
 
     def _read_whole(self) -> None:
         """Read what is so little that each edition has it anew."""
-        agencies = Agency.objects.register().order_by("pk")
+        agencies = Agency.objects.register().order_by("name", "key")
         #: What the public may see, by key.
         self.agencies = {agency.key: agency for agency in agencies}
+        self._homes = {key: str(agency.jurisdiction) for key, agency in self.agencies.items()}
         withdrawn = Agreement.objects.withdrawn().values_list("pk", "slug", "updated_at")
         self.tombstones = sorted((Tombstone(*row) for row in withdrawn), key=changed_first)
         self.products = list(ProductCategory.objects.values_list("code", "name"))
@@ -139,13 +141,13 @@ class Register:
         edition: str,
         serial: int,
         gone: Iterable[int],
-        read: Mapping[Entry, Words],
+        read: Sequence[tuple[Entry, Words]],
         *,
         for_good: bool,
     ) -> "Register":
         """The register of another edition: without the agreements that are ``gone`` (by key), and
-        with these entries, each of which has the terms of its agreement beside it. Unless it is
-        ``for_good``, what it was made from may be rolled back."""
+        with these entries and the terms of their agreements. Unless it is ``for_good``, what it was
+        made from may be rolled back."""
         new = Register.__new__(Register)
         new.__dict__ = {
             name: value
@@ -155,20 +157,25 @@ class Register:
         }
         new.edition, new.serial, new.for_good = edition, serial, for_good
         new._read_whole()
-        new.entries = [*self.entries, *read]
+        entries = [entry for entry, _ in read]
+        new.entries = self.entries + entries
         added = range(len(self.entries), len(new.entries))
         new._slots = dict(self._slots)
         dead = [slot for pk in gone if (slot := new._slots.pop(pk, None)) is not None]
-        dead += [new._slots[entry.pk] for entry in read if entry.pk in new._slots]
-        new._slots |= zip((entry.pk for entry in read), added, strict=True)
+        dead += [new._slots[entry.pk] for entry in entries if entry.pk in new._slots]
+        new._slots |= zip((entry.pk for entry in entries), added, strict=True)
         new.live = (self.live & ~bitmap(dead)) | bitmap(added)
-        new._add(list(zip(added, read, strict=True)), read)
+        new._add(list(zip(added, entries, strict=True)))
+        new._add_words(added, [words for _, words in read])
+        for agency in new.agencies.values():
+            told: Any = agency
+            told.agreements = new.agreements_of(agency).bit_count()
         new.on = lru_cache(maxsize=16)(new._on)
         return new
 
     on: Callable[[datetime.date], Day]
 
-    def _add(self, told: list[tuple[int, Entry]], words: Mapping[Entry, Words]) -> None:
+    def _add(self, told: list[tuple[int, Entry]]) -> None:
         coded = (((n, c), slot) for slot, e in told for n, c in zip(CODED, e.codes, strict=True))
         self.coded = self.coded.plus(coded)
         self.participants = self.participants.plus((p.agency, s) for s, e in told for p in e.parts)
@@ -189,12 +196,15 @@ class Register:
         self._days = self._days.plus(
             (name, day, slot) for slot, entry in told for name, day in _days(entry)
         )
-        self._in_title = self._in_title.plus((slot, words[e].title) for slot, e in told)
-        self._anywhere = self._anywhere.plus((slot, words[e].all) for slot, e in told)
         slots = [slot for slot, _ in told]
         self._orders = {
             name: order.plus(slots, self.entries) for name, order in self._orders.items()
         }
+
+    def _add_words(self, slots: Iterable[int], words: Sequence[Words]) -> None:
+        told = list(zip(slots, words, strict=True))
+        self._in_title = self._in_title.plus((slot, each.title) for slot, each in told)
+        self._anywhere = self._anywhere.plus((slot, each.all) for slot, each in told)
 
     # --- what is asked ---
 
@@ -210,10 +220,10 @@ class Register:
     def _on(self, day: datetime.date) -> Day:
         statuses = {status: self._standings.on(status, day) for status in self._standings}
         absent = ((part.agency, slot) for slot, part in self._dated_parts if not part.on(day))
-        present = dict(self.participants)
+        present = Bitmaps(self.participants)
         for agency, bits in Bitmaps[str]().plus(absent).items():
             present[agency] &= ~bits
-        return Day(Bitmaps(statuses), Bitmaps(present))
+        return Day(Bitmaps(statuses), present)
 
     def known_by(self, day: datetime.date) -> int:
         """Those of which something dated had happened by ``day``; never undated ones."""
@@ -243,8 +253,24 @@ class Register:
     def home_of(self, agency: str) -> str:
         """The jurisdiction of an agency, by their codes; empty for one that has none."""
         # An agency of dead entries only may have left the register.
-        there = self.agencies.get(agency)
-        return str(there.jurisdiction) if there else ""
+        return self._homes.get(agency, "")
+
+    def above(self, agency: Agency) -> list[Agency]:
+        """What it belongs to, directly or through others, the nearest first."""
+        by_id: dict[int | None, Agency] = {each.pk: each for each in self.agencies.values()}
+        chain: list[Agency] = []
+        while (over := by_id.get(agency.parent_id)) and over not in chain:
+            chain.append(over)
+            agency = over
+        return chain
+
+    def below(self, agency: Agency) -> list[Agency]:
+        """What belongs to it directly, by name."""
+        return [each for each in self.agencies.values() if each.parent_id == agency.pk]
+
+    def agreements_of(self, *agencies: Agency) -> int:
+        """Those in which each of these agencies takes part, on whatever day."""
+        return self.live & self.participants.all(agency.key for agency in agencies)
 
     def taking_part(self, side: str, day: datetime.date) -> int:
         """Those in which a side surely takes part on ``day``: an agency by its key, or a country
@@ -274,15 +300,16 @@ class Register:
 
     def by_country(self, participants: Mapping[str, int]) -> Bitmaps[str]:
         """Those in which an agency of each jurisdiction takes part."""
-        found: dict[str, int] = defaultdict(int)
+        found: Bitmaps[str] = Bitmaps()
         for agency, bits in participants.items():
             if home := self.home_of(agency):
                 found[home] |= bits
-        return Bitmaps(found)
+        return found
 
     def ordered(self, found: int, order: str = "newest", first: int = 0) -> Iterator[Entry]:
         """These agreements in an order; those in ``first`` before the others."""
         slots = self._orders[order].slots
+        found &= self.live
         for some in (found & first, found & ~first):
             if some:
                 marked = flags(some, len(self.entries))
@@ -300,7 +327,7 @@ class Register:
         def keys() -> Iterator[int]:
             return map(itemgetter(0), self.ordered(found, order, first))
 
-        return Ids(found.bit_count(), keys)
+        return Ids((found & self.live).bit_count(), keys)
 
     def standing(
         self, statuses: Iterable[str], day: datetime.date, past_day: datetime.date | None = None
@@ -336,7 +363,7 @@ class Register:
         codes = {self.home_of(agency.key) for agency in self._taking_part} - {""}
         places = sorted(((code, countries.name(code)) for code in codes), key=itemgetter(1))
         by_place: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for agency in sorted(self.agencies.values(), key=lambda a: (a.name, a.key)):
+        for agency in self.agencies.values():
             by_place[str(agency.jurisdiction.name or "")].append((agency.key, str(agency)))
         international = by_place.pop("", [])
         grouped = sorted(by_place.items())
@@ -352,16 +379,16 @@ class Register:
     def most_connected(self, most: int, standing: int, day: datetime.date) -> list[tuple[str, int]]:
         """The keys of the ``most`` agencies with the most partners in other countries by these
         agreements, with the number of these partners."""
-        present = self.on(day).participants
-        stand = [(a, present[a.key] & standing) for a in self._taking_part]
-        met: dict[str, int] = dict.fromkeys((a.key for a in self._taking_part), 0)
-        for (one, ones), (two, twos) in combinations(stand, 2):
-            abroad = one.jurisdiction != two.jurisdiction or not one.jurisdiction
-            if abroad and ones & twos:
-                met[one.key] += 1
-                met[two.key] += 1
+        met: dict[str, set[str]] = {agency.key: set() for agency in self._taking_part}
+        for entry in self.ordered(standing):
+            there = [part.agency for part in entry.parts if part.on(day)]
+            for one, two in permutations(there, 2):
+                home = self.home_of(one)
+                if not home or home != self.home_of(two):
+                    met[one].add(two)
+        found = [(key, len(partners)) for key, partners in met.items() if partners]
         # Of two with as many, the first by name: the agencies stand in that order.
-        return sorted(filter(itemgetter(1), met.items()), key=lambda pair: -pair[1])[:most]
+        return sorted(found, key=lambda pair: -pair[1])[:most]
 
 
 def _turns(slot: int, entry: Entry) -> Iterator[tuple[str, datetime.date, int]]:
@@ -412,8 +439,8 @@ def _read(known: Register | None) -> Register:
         if known is None or not follows or known.dead > max(_MOST_DEAD, len(known) // 10):
             known = Register()
         since = Digest.objects.filter(serial__gt=known.serial).values_list("pk", flat=True)
-        read = dict(_entries(Agreement.objects.register().filter(pk__in=since)))
-        gone = set(since) - {entry.pk for entry in read}
+        read = list(_entries(Agreement.objects.register().filter(pk__in=since)))
+        gone = set(since) - {entry.pk for entry, _ in read}
         return known.changed(Edition.current(), serial, gone, read, for_good=for_good)
 
 

@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 from django import template
 from django.forms import BaseForm, BoundField
+from django.forms.utils import flatatt
 from django.template.base import Parser, Token
+from django.template.defaultfilters import pluralize
 from django.template.loader import render_to_string
-from django.utils.html import format_html
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from .. import search
@@ -23,6 +26,7 @@ from ..coverage import (
     Commitment,
     Depth,
     PairRow,
+    PartnerCell,
     Reach,
     Stage,
 )
@@ -43,7 +47,7 @@ from ..models import (
     SourceKind,
 )
 from ..question import Choice, Question
-from ..status import MARKS, counts_from
+from ..status import MARKS, Status, counts_from
 
 register = template.Library()
 
@@ -232,8 +236,7 @@ def drawn(relations: Iterable[Relation]) -> Drawing:
 
 @lru_cache(maxsize=64)
 def _badge(reach: Reach | str | None) -> SafeString:
-    name = "_reach_excluded" if reach == Commitment.EXCLUDED else "_reach"
-    return SafeString(render_to_string(f"agreements/{name}.html", {"reach": reach}))
+    return SafeString(render_to_string("agreements/coverage/_reach.html", {"reach": reach}))
 
 
 @register.simple_tag
@@ -241,6 +244,94 @@ def badge(reach: Reach | str | None) -> SafeString:
     """A reach in words and shade; "excluded" is none, None is not stated. A page shows hundreds of
     a few dozen, so each is rendered once."""
     return _badge(reach)
+
+
+@lru_cache(maxsize=256)
+def _partner_cell(deepest: Reach | None, excluded: bool) -> SafeString:
+    if not (deepest and excluded):
+        return _badge(Commitment.EXCLUDED if excluded else deepest)
+    both = (_badge(deepest), _badge(Commitment.EXCLUDED))
+    return format_html("<ul><li>{}</li><li>{}</li></ul>", *both)
+
+
+@register.simple_tag
+def partner_cell(cell: PartnerCell) -> SafeString:
+    """The deepest that stands with a partner at one stage, and whether anything is excluded. A page
+    has hundreds of cells, of few kinds."""
+    if cell.unmatched:
+        return SafeString('<span class="reach reach--not_stated">No match</span>')
+    return _partner_cell(cell.whole.deepest, cell.whole.excluded)
+
+
+@register.simple_tag
+def partner_count(
+    line: Any, agreements: Sequence[str], what: str, name: str = "", value: str = ""
+) -> SafeString:
+    """How many agreements with a partner count, linked to the list of exactly these; nothing where
+    there are none."""
+    if not agreements:
+        return SafeString("")
+    count = len(agreements)
+    return format_html(
+        '<a class="govuk-link partners__count" href="{}?{}{}">{}'
+        '<span class="govuk-visually-hidden">, {}, {}</span></a>',
+        reverse("agreement-list"),
+        line.query,
+        f"&{name}={value}" if name else "",
+        f"{count} agreement{pluralize(count)}",
+        line.short_name,
+        what.lower(),
+    )
+
+
+@lru_cache(maxsize=2)
+def _legend(open: bool) -> SafeString:
+    told = {
+        "open": open,
+        "depths": [Reach(depth, Commitment.AGREED) for depth in Depth],
+        "commitments": [Reach(Depth.RELIANCE, commitment) for commitment in Commitment],
+    }
+    return SafeString(render_to_string("agreements/coverage/_coverage_legend.html", told))
+
+
+@register.simple_tag
+def coverage_legend(open: bool = False) -> SafeString:
+    """How to read coverage: the same on every page, so it is rendered once."""
+    return _legend(open)
+
+
+@lru_cache(maxsize=len(Status))
+def _status_name(status: Status) -> SafeString:
+    name = '<strong class="status status--{}">{}</strong>'
+    return format_html(name, status.value, status.label)
+
+
+@register.simple_tag
+def status_name(status: Status) -> SafeString:
+    """A status in words and shade."""
+    return _status_name(status)
+
+
+#: Of many participants a line names so many.
+_NAMED_IN_A_LINE = 5
+
+
+@register.simple_tag
+def participants_line(participants: Sequence[Participation]) -> SafeString:
+    """Who takes part, in one line; of many, the first five."""
+    if not participants:
+        return SafeString('<span class="absent">Participants not stated</span>')
+    named = (part.agency for part in participants[:_NAMED_IN_A_LINE])
+    names = format_html_join(
+        ", ",
+        "{}{}",
+        (
+            (a.short_name, f" ({a.jurisdiction.name})" if a.jurisdiction and a.acronym else "")
+            for a in named
+        ),
+    )
+    more = len(participants) - _NAMED_IN_A_LINE
+    return format_html("{} and {} other{}", names, more, pluralize(more)) if more > 0 else names
 
 
 @register.simple_tag
@@ -252,7 +343,9 @@ def not_counted_yet() -> str:
 @lru_cache(maxsize=2048)
 def _strip(badges: tuple[Reach | str | None, ...]) -> SafeString:
     stages = zip(Stage, badges, strict=True)
-    return SafeString(render_to_string("agreements/_coverage_strip.html", {"stages": stages}))
+    return SafeString(
+        render_to_string("agreements/coverage/_coverage_strip.html", {"stages": stages})
+    )
 
 
 @register.simple_tag
@@ -331,10 +424,17 @@ def chosen(bound: BoundField) -> bool:
 
 
 @register.filter
-def marked(agreement: Agreement, name: str) -> list[tuple[str, bool]]:
-    """A title of an agreement in pieces: each with whether the search, if any, found it."""
+def marks(pieces: Iterable[tuple[str, bool]]) -> SafeString:
+    """A text of which each piece comes with whether the search found it, these marked."""
+    told = (("<mark>{}</mark>" if found else "{}", text) for text, found in pieces)
+    return SafeString("".join(format_html(shape, text) for shape, text in told))
+
+
+@register.filter
+def marked(agreement: Agreement, name: str) -> SafeString:
+    """A title of an agreement, or the "shortest" it has, with what the search found marked."""
     text = str(agreement) if name == "shortest" else getattr(agreement, name)
-    return search.marked(text, getattr(agreement, "terms", frozenset()))
+    return marks(search.marked(text, getattr(agreement, "terms", frozenset())))
 
 
 @register.filter
@@ -354,19 +454,56 @@ def in_language(agreement: Agreement, name: str) -> str:
     return format_html('<bdi lang="{}">{}</bdi>', language, text) if language else text
 
 
-@register.filter
-def choices(question: Question, name: str) -> list[Choice]:
-    """The values of one facet of the question."""
-    return question.choices(name)
+@register.simple_tag
+def facet_boxes(question: Question, name: str) -> SafeString:
+    """The values of one facet as boxes to tick. A page has about a hundred of them, and a template
+    takes longer for each than for finding the agreements."""
+    return format_html_join("", _BOX, (_box(name, choice) for choice in question.choices(name)))
+
+
+_BOX = '<li><label{}><input type="checkbox" name="{}" value="{}"{}><span>{}</span>{}</label></li>\n'
+
+
+def _box(name: str, choice: Choice) -> tuple[str, ...]:
+    none = SafeString(' class="is-none"') if choice.count == 0 else ""
+    chosen = SafeString(" checked") if choice.chosen else ""
+    counted = ""
+    if choice.count is not None:
+        counted = format_html(
+            '<span class="facet__count">{}<span class="govuk-visually-hidden"> {}</span></span>',
+            choice.count,
+            f"agreement{pluralize(choice.count)}",
+        )
+    return none, name, choice.value, chosen, choice.label, counted
+
+
+@register.simple_tag
+def select(field: BoundField) -> SafeString:
+    """A select whose widget has its identifier, as Django renders it, but without two templates
+    for each of its options."""
+    widget = field.field.widget
+    attrs = field.build_widget_attrs({}, widget)
+    told = widget.get_context(field.html_name, field.value(), attrs)["widget"]
+    groups = [
+        format_html('<optgroup label="{}">{}</optgroup>', name, _options(options))
+        if name
+        else _options(options)
+        for name, options, _ in told["optgroups"]
+    ]
+    opening = format_html('<select name="{}"{}>', told["name"], flatatt(told["attrs"]))
+    return SafeString("\n".join([opening, *groups, "</select>"]))
+
+
+def _options(options: Iterable[dict[str, Any]]) -> SafeString:
+    chosen = SafeString(" selected")
+    return format_html_join(
+        "\n",
+        '<option value="{}"{}>{}</option>',
+        ((o["value"], chosen if o["selected"] else "", o["label"]) for o in options),
+    )
 
 
 @register.filter
 def hidden(question: Question, name: str) -> int:
     """How many values of a facet are not shown."""
     return question.hidden(name)
-
-
-@register.filter
-def with_commitment(depth: Depth, commitment: Commitment) -> Reach:
-    """An example of a reach, for the legend."""
-    return Reach(depth, commitment)

@@ -2,22 +2,21 @@
 
 from urllib.parse import urlencode
 
-from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ..listed import listed
 from ..models import Agency
 from ..question import current
-from .parts import PAGE_SIZE, day_asked, vocabulary
+from .parts import PAGE_SIZE, day_asked
 
 
 @require_safe
 def agency_list(request: HttpRequest) -> HttpResponse:
     """Every agency that appears in the register, by jurisdiction."""
-    agencies = Agency.objects.register().counting_agreements()
+    agencies = current().agencies.values()
     by_place: dict[str, list[Agency]] = {}
     for agency in sorted(agencies, key=lambda agency: agency.name.casefold()):
         by_place.setdefault(str(agency.jurisdiction.name or ""), []).append(agency)
@@ -27,32 +26,31 @@ def agency_list(request: HttpRequest) -> HttpResponse:
         "jurisdictions": sorted(by_place.items()),
         "international": international,
     }
-    return render(request, "agreements/agency_list.html", context)
+    return render(request, "agreements/agency/list.html", context)
 
 
 @require_safe
 def agency_detail(request: HttpRequest, key: str) -> HttpResponse:
     """One agency: its names, its kin, its agreements, told for a day."""
     as_of = day_asked(request)
-    register = Agency.objects.register().counting_agreements()
-    children = Prefetch("children", queryset=register)
-    related = register.select_related("parent__parent__parent__parent").prefetch_related("names")
-    agency = get_object_or_404(related.prefetch_related(children), key=key)
-    kin = register.in_bulk([above.pk for above in agency.above])
-    in_memory = current()
-    with_it = in_memory.live & in_memory.participants[key]
+    register = current()
+    if key not in register.agencies:
+        raise Http404
+    agency = register.agencies[key]
+    with_it = register.live & register.participants[key]
     if as_of:
-        with_it &= in_memory.on(as_of).participants[key] & in_memory.known_by(as_of)
-    ids = in_memory.ids(with_it)
+        with_it &= register.on(as_of).participants[key] & register.known_by(as_of)
+    ids = register.ids(with_it)
     asked = {"as_of": as_of.isoformat()} if as_of else {}
     context = {
         "agency": agency,
         "as_of": as_of,
         # The question that the list, and every other face of it, answers with these agreements.
         "list_query": urlencode(asked | {"participant": key}),
-        # Farthest above first; what stands above the register is not shown.
-        "above": [kin[above.pk] for above in reversed(agency.above) if above.pk in kin],
+        # Farthest above first.
+        "above": register.above(agency)[::-1],
+        "below": register.below(agency),
         "count": len(ids),
-        "agreements": listed(in_memory, ids[:PAGE_SIZE], as_of or timezone.localdate()),
+        "agreements": listed(register, ids[:PAGE_SIZE], as_of or timezone.localdate()),
     }
-    return render(request, "agreements/agency_detail.html", context | vocabulary())
+    return render(request, "agreements/agency/detail.html", context)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from ..citations import bibtex, csl_json, linked_data, plain_citation
 from ..listed import listed, marked
 from ..models import Agreement, Capacity, RelationKind
-from ..question import AgreementFilterSet
+from ..question import AgreementFilterSet, current
 from .parts import (
     PAGE_SIZE,
     Refusal,
@@ -23,7 +23,6 @@ from .parts import (
     page_asked,
     site_url,
     tombstone,
-    vocabulary,
 )
 
 
@@ -31,11 +30,11 @@ from .parts import (
 def agreement_list(request: HttpRequest) -> HttpResponse:
     """The register, narrowed by the query string, 25 a page."""
     question = AgreementFilterSet(request.GET, Agreement.objects.register(), "page", "expand")
-    context: dict[str, Any] = {"question": question, "form": question.form} | vocabulary()
+    context: dict[str, Any] = {"question": question, "form": question.form}
 
     def refused(problems: dict[str, list[str]], status: int) -> HttpResponse:
         told = context | {"problems": problems}
-        return render(request, "agreements/agreement_list_problem.html", told, status=status)
+        return render(request, "agreements/list/list_problem.html", told, status=status)
 
     if problems := question.problems:
         return refused(problems, 400)
@@ -53,7 +52,7 @@ def agreement_list(request: HttpRequest) -> HttpResponse:
         "agreements": marked(shown, question.asked["q"]),
         "applied": list(question.applied()),
     }
-    return render(request, "agreements/agreement_list.html", context)
+    return render(request, "agreements/list/list.html", context)
 
 
 @require_safe
@@ -64,7 +63,7 @@ def agreement_detail(request: HttpRequest, slug: str) -> HttpResponse:
     agreement = related.prefetch_related("participations__agency__names").filter(slug=slug).first()
     if agreement is None:
         return elsewhere(request, slug, withdrawn)
-    return render(request, "agreements/agreement_detail.html", record_context(request, agreement))
+    return render(request, "agreements/record/detail.html", record_context(request, agreement))
 
 
 def record_context(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def record_context(request: HttpRequest, agreement: Agreement) -> dict[str, Any]
     day = as_of or timezone.localdate()
     grid = agreement.grid
     lineage = Agreement.objects.register().lineage_of(agreement)
-    words = vocabulary()
+    product_names = dict(current().products)
     context = {
         "agreement": agreement,
         "as_of": as_of,
@@ -99,14 +98,15 @@ def record_context(request: HttpRequest, agreement: Agreement) -> dict[str, Any]
                 relation.target,
                 relation.target.provisions.all(),
                 agreement.provisions.all(),
-                words["product_names"],
+                product_names,
             )
             for relation in agreement.public_relations
             if relation.target and comparable(relation.kind)
         ],
+        "product_names": product_names,
         "events": {milestone.kind: milestone for milestone in agreement.milestones.all()},
     }
-    return context | words | _cited(request, agreement)
+    return context | _cited(request, agreement)
 
 
 def _cited(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
@@ -127,4 +127,4 @@ def withdrawn(request: HttpRequest, gone: Agreement, status: int) -> HttpRespons
         "withdrawn_on": gone.withdrawn_on,
         "former": [reverse("agreement-detail", args=[old.slug]) for old in gone.former_slugs.all()],
     }
-    return render(request, "agreements/agreement_withdrawn.html", context, status=status)
+    return render(request, "agreements/record/withdrawn.html", context, status=status)

@@ -43,7 +43,7 @@ def agreement_changes(request: HttpRequest, slug: str) -> HttpResponse:
         "versions": _versions(shown),
         "published": shown[-1] if shown and not page.has_next() else None,
     }
-    return render(request, "agreements/agreement_changes.html", context)
+    return render(request, "agreements/record/changes.html", context)
 
 
 def _versions(revisions: list[Revision]) -> list[Version]:

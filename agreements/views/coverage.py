@@ -22,11 +22,11 @@ from ..coverage import (
     reaches,
 )
 from ..exports import partner_row, partners_csv
-from ..models import Agency, Agreement, Participation, RelationKind
-from ..question import CoverageFilterSet, current
+from ..models import Agency, Agreement, RelationKind
+from ..question import CoverageFilterSet, Register, current
 from ..status import STANDING
 from .answers import face
-from .parts import Refusal, comparable, comparison, day_asked, vocabulary
+from .parts import Refusal, comparable, comparison, day_asked
 
 #: How many agencies the page shows before one is chosen.
 OVERVIEW = 12
@@ -74,16 +74,16 @@ def coverage(request: HttpRequest) -> HttpResponse:
     """The partners of an agency or a country, with what stands at each stage; before one is
     chosen, the agencies with the most partners."""
     question = CoverageFilterSet(request.GET, Agreement.objects.register())
-    context: dict[str, Any] = {"question": question, "form": question.form} | vocabulary()
+    context: dict[str, Any] = {"question": question, "form": question.form}
     if problems := question.problems:
         told = context | {"problems": problems}
-        return render(request, "agreements/coverage_problem.html", told, status=400)
+        return render(request, "agreements/coverage/coverage_problem.html", told, status=400)
     context |= {"as_of": question.past_day, "stages": Stage, "applied": list(question.applied())}
     if not question.subject:
         context["lines"] = _overview(question)
-        return render(request, "agreements/coverage_overview.html", context)
+        return render(request, "agreements/coverage/coverage_overview.html", context)
     context |= _table(question)
-    return render(request, "agreements/coverage_table.html", context)
+    return render(request, "agreements/coverage/coverage_table.html", context)
 
 
 @face
@@ -117,12 +117,13 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
     """The rows for the subject of the question, and the agreements that have no partner."""
     instruments = question.instruments([question.subject])
     agencies = question.register.agencies
-    subject = {key for key, a in agencies.items() if question.subject in (key, a.jurisdiction.code)}
-    homes = {agencies[key].jurisdiction.code for key in subject} - {None, ""}
+    home_of = question.register.home_of
+    subject = {key for key in agencies if question.subject in (key, home_of(key))}
+    homes = {home_of(key) for key in subject} - {""}
     side_of = {
         key: question.side_of(agencies[key])
         for key in sorted({member for each in instruments for member in each.members} - subject)
-        if agencies[key].jurisdiction.code not in homes
+        if home_of(key) not in homes
     }
     named = {side: agencies[key] for key, side in side_of.items()}
     chosen = agencies.get(question.subject)
@@ -174,18 +175,19 @@ def _overview(question: CoverageFilterSet) -> list[Line]:
 @require_safe
 def coverage_pair(request: HttpRequest, key: str, other: str) -> HttpResponse:
     """Whether one agency can rely on another's work, in both directions, and who says so."""
-    left, right = _pair_of(key, other)
+    register = current()
+    left, right = _pair_of(register, key, other)
     as_of = day_asked(request)
     if unknown := request.GET.keys() - {"as_of"}:
         raise BadRequest(f"{sorted(unknown)[0][:40]}: There is no such filter.")
     day = as_of or timezone.localdate()
-    in_memory, register = current(), Agreement.objects.register()
-    shared = in_memory.live & in_memory.participants.all([left.key, right.key])
-    shared &= in_memory.known_by(as_of) if as_of else shared
-    found = register.filter(pk__in=in_memory.ids(shared)).newest_first().with_paired()
+    shared = register.agreements_of(left, right)
+    shared &= register.known_by(as_of) if as_of else shared
+    paired = Agreement.objects.register().filter(pk__in=register.ids(shared))
+    found = paired.newest_first().with_paired()
     standing, former = _standing(found, {left.pk, right.pk}, day)
-    words = vocabulary()
-    order = list(words["product_names"])
+    product_names = dict(register.products)
+    order = list(product_names)
     provisions = [
         p
         for agreement in standing
@@ -214,17 +216,16 @@ def coverage_pair(request: HttpRequest, key: str, other: str) -> HttpResponse:
         "without_stage": [each for each in standing if each.pk not in staged],
         "comparisons": _comparisons(standing + former, left, right, order),
         "kin": _kin(left, right, register),
-    } | words
-    return render(request, "agreements/coverage_pair.html", context)
+        "product_names": product_names,
+    }
+    return render(request, "agreements/coverage/coverage_pair.html", context)
 
 
-def _pair_of(key: str, other: str) -> tuple[Agency, Agency]:
+def _pair_of(register: Register, key: str, other: str) -> tuple[Agency, Agency]:
     """Two different agencies that the public may see, or Http404."""
-    register = Agency.objects.register().select_related("parent")
-    found = {agency.key: agency for agency in register.filter(key__in=[key, other])}
-    if len(found) != 2:
+    if key == other or not {key, other} <= register.agencies.keys():
         raise Http404
-    return found[key], found[other]
+    return register.agencies[key], register.agencies[other]
 
 
 def _standing(
@@ -269,18 +270,12 @@ def _comparisons(agreements: list[Any], left: Agency, right: Agency, order: list
     ]
 
 
-def _kin(left: Agency, right: Agency, register: Any) -> list[dict[str, Any]]:
+def _kin(left: Agency, right: Agency, register: Register) -> list[dict[str, Any]]:
     """Pairs of these two and what they belong to, or what belongs to them, that share agreements
     of the register."""
-    family = {agency.pk: [agency] for agency in (left, right)}
-    for agency in (left, right):
-        children = Agency.objects.register().filter(parent=agency)
-        family[agency.pk] += [*children, *filter(None, [agency.parent])]
-    ids = {agency.pk for agencies in family.values() for agency in agencies}
-    taking_part: dict[int, set[int]] = {}
-    rows = Participation.objects.filter(agreement__in=register, agency__in=ids)
-    for agency_id, agreement in rows.values_list("agency", "agreement"):
-        taking_part.setdefault(agency_id, set()).add(agreement)
+
+    def family(agency: Agency) -> list[Agency]:
+        return [agency, *register.below(agency), *register.above(agency)[:1]]
 
     def why(agency: Agency) -> str:
         kin = next((a for a in (left, right) if agency.pk == a.parent_id), None)
@@ -291,8 +286,8 @@ def _kin(left: Agency, right: Agency, register: Any) -> list[dict[str, Any]]:
 
     return [
         {"left": one, "right": two, "count": count, "why": [*filter(None, map(why, (one, two)))]}
-        for one in family[left.pk]
-        for two in family[right.pk]
+        for one in family(left)
+        for two in family(right)
         if one.pk != two.pk and {one.pk, two.pk} != {left.pk, right.pk}
-        if (count := len(taking_part.get(one.pk, set()) & taking_part.get(two.pk, set())))
+        if (count := register.agreements_of(one, two).bit_count())
     ]

@@ -12,10 +12,9 @@ from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from ..coverage import Change, ChangeKind, Commitment, Depth, changes
+from ..coverage import Change, ChangeKind, changes
 from ..models import (
     Agreement,
-    ProductCategory,
     Provision,
     Relation,
     RelationKind,
@@ -59,15 +58,6 @@ def comparison(
 def comparable(kind: str) -> bool:
     """Whether a relation of this kind asks what the later agreement changes."""
     return kind != RelationKind.PART_OF
-
-
-def vocabulary() -> dict[str, Any]:
-    """The words of coverage, for legends and column headings."""
-    return {
-        "depths": Depth,
-        "commitments": Commitment,
-        "product_names": dict(ProductCategory.objects.values_list("code", "name")),
-    }
 
 
 class Refusal(BadRequest):

@@ -62,7 +62,7 @@ def release_list(request: HttpRequest) -> HttpResponse:
         "releases": list(filter(None, map(releases.named, page))),
         "desk": settings.DESK_EMAIL,
     }
-    return render(request, "agreements/release_list.html", context)
+    return render(request, "agreements/release/list.html", context)
 
 
 @require_safe
@@ -79,7 +79,7 @@ def release_detail(request: HttpRequest, name: str) -> HttpResponse:
         "gone": Group("", len(gone), _lines("agreements", gone[:SHOWN])),
         "desk": settings.DESK_EMAIL,
     }
-    return render(request, "agreements/release_detail.html", context)
+    return render(request, "agreements/release/detail.html", context)
 
 
 @face

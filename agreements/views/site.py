@@ -1,8 +1,7 @@
 """The pages about the register as a whole, and the pages for an address that has no answer."""
 
-import datetime
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -25,7 +24,7 @@ from ..question import Register, current
 from ..status import STANDING, Status
 from .answers import FOR_PROGRAMS, nothing_here, opened, refused
 from .faces import RECORDS_A_PAGE
-from .parts import Refusal, vocabulary
+from .parts import Refusal
 from .storage_errors import storage_fault, unavailable
 
 #: What the sources say is so or is agreed. What is only intended is never added to it.
@@ -56,32 +55,24 @@ def _figure(count: int, asked: dict[str, Sequence[str]]) -> Figure:
     return Figure(count, urlencode(sorted(pairs)))
 
 
-def _stages(register: Register, day: datetime.date) -> list[tuple[Stage, list[Cell]]]:
-    """Each stage with what stands there on ``day``: at any depth, and at each."""
+def _stages(register: Register, standing: int) -> list[tuple[Stage, list[Cell]]]:
+    """Each stage with what stands there: at any depth, and at each."""
 
-    standing = register.standing(STANDING, day)
-
-    def figure(stage: Stage, depth: Depth | None, commitments: Sequence[Commitment]) -> Figure:
+    def figures(depth: Depth | None, commitments: Sequence[Commitment]) -> Mapping[Stage, Figure]:
         reached: dict[str, Sequence[str]] = {
-            "stage": [stage.value],
             "depth": [depth.value] if depth else [],
             "commitment": [commitment.value for commitment in commitments],
         }
-        meeting = register.reach.meeting(Asked(**{n: frozenset(v) for n, v in reached.items()}))
-        return _figure((standing & meeting).bit_count(), reached)
+        asked = Asked(**{name: frozenset(values) for name, values in reached.items()})
+        counts = register.reach.counted("stage", asked, standing)
+        return {s: _figure(counts.get(s.value, 0), reached | {"stage": [s.value]}) for s in Stage}
 
+    columns = [
+        (depth, figures(depth, _FIRM), figures(depth, [Commitment.INTENDED]))
+        for depth in (None, *Depth)
+    ]
     return [
-        (
-            stage,
-            [
-                Cell(
-                    depth,
-                    figure(stage, depth, _FIRM),
-                    figure(stage, depth, [Commitment.INTENDED]),
-                )
-                for depth in (None, *Depth)
-            ],
-        )
+        (stage, [Cell(depth, firm[stage], hoped[stage]) for depth, firm, hoped in columns])
         for stage in Stage
     ]
 
@@ -95,20 +86,20 @@ def home(request: HttpRequest) -> HttpResponse:
         "total": len(register),
         "agencies": len(register.choices["participant"]),
         "jurisdictions": len(register.choices["country"]),
-        "stages": _stages(register, day),
+        "stages": _stages(register, standing),
         "standing": _figure(standing.bit_count(), {}),
         "without_stage": _figure(
             (standing & ~register.reach.staged).bit_count(), {"stage_stated": ["no"]}
         ),
         "latest": listed(register, register.ids(register.live)[:5], day),
-    } | vocabulary()
-    return render(request, "agreements/home.html", context)
+    }
+    return render(request, "agreements/home/home.html", context)
 
 
 @require_safe
 def about(request: HttpRequest) -> HttpResponse:
     """How status and coverage are worked out, and what "not stated" means."""
-    return render(request, "agreements/about.html", {"statuses": Status} | vocabulary())
+    return render(request, "agreements/about/about.html", {"statuses": Status})
 
 
 @require_safe
@@ -124,7 +115,7 @@ def data(request: HttpRequest) -> HttpResponse:
         ],
         "release": releases.newest(),
     }
-    response = render(request, "agreements/data.html", context)
+    response = render(request, "agreements/data/data.html", context)
     response["Link"] = f'<{reverse("openapi")}>; rel="service-desc"; type="application/json"'
     return response
 
@@ -139,13 +130,13 @@ def dictionary(request: HttpRequest) -> HttpResponse:
         "partner_columns": PARTNERS,
         "vocabularies": dictionary_of_data.vocabularies(),
     }
-    return render(request, "agreements/dictionary.html", context)
+    return render(request, "agreements/data/dictionary.html", context)
 
 
 @require_safe
 def loading(request: HttpRequest) -> HttpResponse:
     """How to read the tables into other programs."""
-    return render(request, "agreements/loading.html")
+    return render(request, "agreements/data/loading.html")
 
 
 @require_safe

@@ -1,0 +1,1 @@
+"""How fast moctracker is on made-up registers, beside what is aimed at: ``make bench``."""
