@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from agreements import history
 from agreements.exports import register_document
 from agreements.history import record_change
 from agreements.importer import writing
@@ -18,11 +19,13 @@ from agreements.models import (
     FormerSlug,
     Outcome,
     ProductCategory,
+    Provision,
     Relation,
     SearchDocument,
     Signatory,
 )
 from agreements.querysets import PublicationState
+from agreements.record import derive
 from agreements.record.derive import derive_all, reindex_agencies, reindex_terms
 from tests import make
 
@@ -178,6 +181,20 @@ def test_an_import_into_an_empty_register(empty_register, monkeypatch):
     make.import_register(document, reason="test")
     assert_nothing_is_out_of_date()
     assert "builds_on: made-up-b" in Digest.objects.get(agreement__slug="made-up-a").line
+
+
+def test_an_import_into_an_empty_register_derives_each_record_once(empty_register, monkeypatch):
+    made = [make.agreement(provisions=[{"products": ["medicines"]}]) for _ in range(3)]
+    document = json.loads("".join(register_document(Agreement.objects.register())))
+    Agreement.objects.all().delete()
+    Provision.objects.all().delete()
+    CooperationArea.objects.all().delete()
+    ProductCategory.objects.all().delete()
+    derived = []
+    monkeypatch.setattr(derive, "derive_written", derived.extend)
+    monkeypatch.setattr(history, "derive_written", derived.extend)
+    make.import_register(document, reason="test")
+    assert len(derived) == len(made)
 
 
 #: A digest of what is worked out of the records below, by ``Digest.RULES``.

@@ -20,7 +20,7 @@ from ..citations import bibtex, csl_json
 from ..coverage import coverage
 from ..exports import coverage_table, inverse_relation, record, told_record
 from ..feeds import agreements_atom, agreements_ics
-from ..models import Agency, Agreement, CooperationArea, Digest, ProductCategory
+from ..models import Agency, Agreement, CooperationArea, Digest, ProductCategory, Relation
 from ..models.vocabulary import validate_code
 from ..openapi import document
 from ..querysets import in_code_order
@@ -34,7 +34,6 @@ from .parts import (
     page_asked,
     question_asked,
     site_url,
-    told_from_the_other_side,
     tombstone,
 )
 
@@ -198,7 +197,8 @@ def _told_whole(request: HttpRequest, slug: str, day: datetime.date) -> dict[str
     changed = datetime.datetime.fromisoformat(public["updated_at"])
     entry = Entry.read(kept.pk, slug, changed, kept.entry)
     products = ProductCategory.objects.values_list("code", flat=True)
-    inverse = told_from_the_other_side(kept.pk)
+    others = Relation.objects.filter(agreement__in=Agreement.objects.register())
+    inverse = others.filter(target=kept.pk).select_related("agreement")
     return told_record(public, day, site_url(request)) | {
         "coverage": coverage_table(coverage(entry.provisions, list(products))),
         "inverse_relations": [inverse_relation(relation) for relation in inverse],
