@@ -68,8 +68,9 @@ def table_csv(
 
 
 def _flat_text(agreements: Sequence[int], day: datetime.date, base_url: str) -> str:
-    kept = Digest.objects.filter(Among("pk", agreements)).exclude(line="").order_by()
-    lines = dict(kept.values_list("pk", "line"))
+    kept = Digest.objects.filter(Among("pk", agreements)).order_by().values_list("pk", "line")
+    # What left the register has an empty one.
+    lines = {pk: line for pk, line in kept if line}
     try:
         return flat_text([lines[pk] for pk in agreements], day, base_url)
     except KeyError as error:

@@ -62,13 +62,11 @@ def flat_text(lines: Iterable[str], day: datetime.date, base_url: str) -> str:
     told = []
     for line in lines:
         _, before, between, after, rest, *turns = line.split(line[0])
-        turn = 0
-        while turns[turn] > today:
-            turn += 4
-        _, participants, status, because = turns[turn : turn + 4]
-        told.append(
-            f"{before}{participants}{between}{status},{today},{because}{after}{base_url}{rest}"
-        )
+        at = 0
+        while turns[at] > today:
+            at += 4
+        status = f"{turns[at + 2]},{today},{turns[at + 3]}"
+        told.append(f"{before}{turns[at + 1]}{between}{status}{after}{base_url}{rest}")
     return "".join(told)
 
 
