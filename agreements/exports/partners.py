@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..coverage import Partner, Stage
+from ..coverage import Stage
+from ..rules.partners import Partner
 from .cells import csv_pieces
 from .tables import Column
 
