@@ -146,6 +146,45 @@ def test_rows_a_colleague_added_and_deleted_are_told_and_the_form_holds_both(
     assert statements == {"They added this.", "I keep it."}
 
 
+def test_what_differs_is_told_in_words_with_links_to_the_fields(admin_client, colleague, draft):
+    """Agencies and terms by name, dates as people write them, what no field takes as typed."""
+    party, other = make.agency(name="Made-up Party"), make.agency(name="Made-up Other")
+    Participation.objects.create(agreement=draft, agency=party, position=1)
+    make.provision(draft, position=2, source=draft.sources.get(), statement="Second.")
+    record_change([draft.pk], reason="Made for a test", name="test")
+    mine = as_shown(admin_client.get(change_of(draft)))
+    theirs = dict(mine)
+    medicines, devices = (
+        ProductCategory.objects.get(code=code).pk for code in ("medicines", "medical-devices")
+    )
+    theirs |= {"products": [medicines, devices], "signed_on": "May 2010"}
+    theirs |= {"participations-0-agency": other.pk, "provisions-0-position": 3}
+    theirs |= {"signed_country": "Japan"}
+    answer = colleague.post(change_of(draft), theirs)
+    assert answer.status_code == 302, errors_of(answer)
+    mine |= {"signed_on": "banana\0", "products": [medicines], "provisions-1-DELETE": "on"}
+    response = admin_client.post(change_of(draft), mine)
+    names = {each.code: str(each) for each in ProductCategory.objects.all()}
+    assert table(response) == {
+        "Date of signature": ("banana\N{REPLACEMENT CHARACTER}", "May 2010"),
+        "Country of signature": ("empty", "Japan"),
+        "Products in scope": (
+            names["medicines"],
+            f"{names['medicines']}, {names['medical-devices']}",
+        ),
+        "Participant 1, agency": (str(party), str(other)),
+        "Provision 1": (
+            "to be deleted",
+            str(CooperationArea.objects.get(code="gmp-inspection-reliance")),
+        ),
+        "Order of provisions": ("1", "2, 3"),
+    }
+    html = response.content.decode()
+    for line in saving(response).conflict.differences:
+        assert f'href="#{line.target}"' in html
+        assert re.search(rf'id="{line.target}"', html), line
+
+
 @pytest.mark.parametrize(
     "stated",
     [

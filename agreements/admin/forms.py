@@ -1,6 +1,7 @@
 """What the forms of the staff desk take: countries by name, sources by number, rows in order."""
 
 import unicodedata
+from collections import defaultdict
 from functools import cache
 from typing import Any
 
@@ -130,6 +131,28 @@ def labels_of(model: Any, keys: Any) -> dict[str, str]:
             good.add(int(key))
     rows = model._default_manager.filter(pk__in=good) if good else ()
     return {str(row.pk): str(row) for row in rows}
+
+
+def label_choices(form: Any, formsets: list[Any]) -> None:
+    """Look up what is chosen anywhere in the form, one query for each kind of thing."""
+    wanted: dict[Any, set[str]] = defaultdict(set)
+    widgets: list[tuple[Any, Any]] = []
+    for each in (form, *(row for formset in formsets for row in formset.forms)):
+        for name, typed_field in each.fields.items():
+            widget = widget_of(typed_field)
+            if not hasattr(widget, "labels"):
+                continue
+            model = widget.field.related_model
+            widgets.append((model, widget))
+            wanted[model] |= set(_keys(each[name].value()))
+    labels = {model: labels_of(model, keys) for model, keys in wanted.items()}
+    for model, widget in widgets:
+        widget.labels = labels[model]
+
+
+def _keys(value: Any) -> list[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(getattr(each, "pk", each)) for each in values if each not in (None, "")]
 
 
 def widget_of(field: forms.Field) -> Any:

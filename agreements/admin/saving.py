@@ -9,7 +9,6 @@ and has not been confirmed, because the session had ended, or because the record
 import hashlib
 import re
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,35 +29,11 @@ from django.utils.text import capfirst, slugify
 
 from ..exports import record
 from ..oddities import Oddity, digest
-from .forms import RowFormSet, labels_of, widget_of
+from .conflict import Conflict, Line, differing, standing_forms, take_in
+from .forms import RowFormSet, label_choices
 from .kept import author_mark, keeps_typed, take
-from .posted import Row, in_order, put_rows, rows_of, with_plain_lines
+from .posted import in_order, put_rows, rows_of, with_plain_lines
 from .rows import Typed
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the list at the head of a form that was not saved."""
-
-    target: str
-    label: str
-    text: str = ""
-    theirs: str = ""
-    other: Any = None
-
-
-@dataclass
-class Conflict:
-    """What was saved by somebody else while this form was open."""
-
-    #: Empty where no history tells.
-    by: str = ""
-    at: Any = None
-    #: Whether the form did not say, or said wrongly, which version it showed.
-    unknown: bool = False
-    #: The rows that they added, by the prefix of their kind.
-    added: dict[str, set[int]] = field(default_factory=dict)
-    differences: list[Line] = field(default_factory=list)
 
 
 @dataclass
@@ -289,32 +264,19 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             return
         saving.version = self.version_of(obj)
         stated = request.POST.get("lock_version", "")
-        gone, sources = 0, None
+        conflict = None
         if stated != saving.version:
             by, at = self.last_change(obj)
-            saving.conflict = Conflict(by, at, unknown=not self._could_be_version(stated, obj))
+            conflict = Conflict(by, at, unknown=not self._could_be_version(stated, obj))
+        shown: dict[str, Any] = {}
         for prefix, inline, formset_class in self._kinds_of_rows(request, obj):
-            if not inline.has_change_permission(request, obj):
-                continue
-            shown = formset_class(
-                instance=obj, prefix=prefix, queryset=inline.get_queryset(request)
-            )
-            # The rows of sources come first; the others are shown by their numbers.
-            sources = shown if prefix == "sources" else sources
-            shown.sources = sources
-            stored = [row.pk for row in shown.get_queryset()]
-            rows = rows_of(request.POST, prefix)
-            theirs: dict[int, Row] = {}
-            if saving.conflict:
-                seen = {"".join(row.get("id", [""])) for row in rows}
-                added = [form for form in shown.initial_forms if str(form.instance.pk) not in seen]
-                theirs = {form.instance.pk: _as_posted(form) for form in added}
-                saving.conflict.added[prefix] = set(theirs)
-            kept, new, lost = in_order(rows, stored, theirs)
-            gone += lost
-            put_rows(request.POST, prefix, kept, new)
-        if gone and saving.conflict is None:
-            saving.conflict = Conflict(unknown=True)
+            if inline.has_change_permission(request, obj):
+                rows = inline.get_queryset(request)
+                shown[prefix] = formset_class(instance=obj, prefix=prefix, queryset=rows)
+        for rows in shown.values():
+            # The sources are shown by their numbers.
+            rows.sources = shown.get("sources")
+        saving.conflict = take_in(request.POST, obj, shown, conflict)
 
     def _could_be_version(self, stated: str, obj: Any) -> bool:
         """Whether a form that was opened earlier can have carried this version."""
@@ -371,7 +333,11 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         """Everything is valid: ask about what is odd, once, then save. Raises AskFirst."""
         saving: Saving | None = getattr(request, "saving", None)
         if saving:
-            found = self.odd(obj, _typed_rows(saving.formsets))
+            rows = {
+                each.prefix: [(form.prefix, form.instance) for form in standing_forms(each)]
+                for each in saving.formsets
+            }
+            found = self.odd(obj, rows)
             if found and request.POST.get("confirmed") != digest(found):
                 raise AskFirst(found)
             self.mark(obj, saving)
@@ -411,10 +377,10 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         if obj is not None and obj.pk and not saving.version:
             saving.version = self.version_of(obj)
         if not change or self.has_change_permission(request, obj):
-            _label(form, [each.formset for each in formsets], with_initial=bool(saving.conflict))
+            label_choices(form, [each.formset for each in formsets])
         if saving.conflict:
             saving.conflict.differences = list(
-                _differences(form, [each.formset for each in formsets], saving.conflict)
+                differing(form, [each.formset for each in formsets], saving.conflict)
             )
         context |= {
             "saving": saving,
@@ -448,69 +414,6 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         return sorted(sections, key=lambda section: order.get(section["key"], len(order)))
 
 
-def _typed_rows(formsets: list[Any]) -> dict[str, list[tuple[str, Any]]]:
-    """The rows that will stand after the save, each with its place in the form."""
-    rows: dict[str, list[tuple[str, Any]]] = {}
-    for formset in formsets:
-        rows[formset.prefix] = [
-            (form.prefix, form.instance)
-            for form in formset.forms
-            if (form.instance.pk or form.has_changed())
-            and not getattr(form, "cleaned_data", {}).get("DELETE")
-        ]
-    return rows
-
-
-def _as_posted(form: Any) -> Row:
-    """The values that a form would post if it were sent as it is shown."""
-    row: Row = {}
-    for bound in form:
-        value, widget = bound.value(), widget_of(bound.field)
-        if isinstance(widget, forms.CheckboxInput):
-            if value:
-                row[bound.name] = ["on"]
-        elif isinstance(value, list | tuple):
-            row[bound.name] = [str(getattr(each, "pk", each)) for each in value]
-        elif not isinstance(bound.field, forms.FileField):
-            # A select's own format is a list of what is chosen.
-            text = value if isinstance(widget, forms.Select) else widget.format_value(value)
-            row[bound.name] = ["" if text is None else str(getattr(text, "pk", text))]
-    return row
-
-
-def _forms(form: Any, formsets: list[Any], empty: bool = False) -> Iterator[Any]:
-    yield form
-    for formset in formsets:
-        yield from formset.forms
-        if empty:
-            yield formset.empty_form
-
-
-def _label(form: Any, formsets: list[Any], *, with_initial: bool) -> None:
-    """Look up what is chosen anywhere in the form, one query for each kind of thing."""
-    wanted: dict[Any, set[str]] = defaultdict(set)
-    widgets: list[tuple[Any, Any]] = []
-    for each in _forms(form, formsets):
-        for name, typed_field in each.fields.items():
-            widget = widget_of(typed_field)
-            if not hasattr(widget, "labels"):
-                continue
-            model = widget.field.related_model
-            widgets.append((model, widget))
-            values = [each[name].value()]
-            if with_initial:
-                values.append(each.get_initial_for_field(typed_field, name))
-            wanted[model] |= {key for value in values for key in _keys(value)}
-    labels = {model: labels_of(model, keys) for model, keys in wanted.items()}
-    for model, widget in widgets:
-        widget.labels = labels[model]
-
-
-def _keys(value: Any) -> list[str]:
-    values = value if isinstance(value, list | tuple) else [value]
-    return [str(getattr(each, "pk", each)) for each in values if each not in (None, "")]
-
-
 def _error_lines(form: Any, formsets: list[Any]) -> Iterator[Line]:
     """Every error with a link to its place."""
     yield from _errors_of(form, form.errors if form.is_bound else ErrorDict(), "", "")
@@ -530,57 +433,3 @@ def _errors_of(form: Any, errors: Any, row: str, noun: str) -> Iterator[Line]:
         target = form[name].id_for_label or f"id_{form.add_prefix(name)}" if label else row
         for message in messages:
             yield Line(target, ": ".join(filter(None, (noun, str(label or "")))), str(message))
-
-
-def _differences(form: Any, formsets: list[Any], conflict: Conflict) -> Iterator[Line]:
-    """Where what was typed differs from what is stored now."""
-    yield from _changed(form, "")
-    for formset in formsets:
-        noun = capfirst(formset.model._meta.verbose_name)
-        for number, row in enumerate(formset.forms, start=1):
-            label = f"{noun} {number}"
-            if formset.data.get(f"{row.prefix}-gone"):
-                yield Line(row.prefix, label, _summary(row), "deleted")
-            elif row.instance.pk in conflict.added.get(formset.prefix, ()):
-                yield Line(row.prefix, label, "not there", f"added: {row.instance}")
-            elif formset.data.get(f"{row.prefix}-DELETE"):
-                yield Line(row.prefix, label, "to be deleted", str(row.instance))
-            elif number > formset.initial_form_count():
-                if row.has_changed():
-                    yield Line(row.prefix, label, _summary(row), "not there")
-            else:
-                yield from _changed(row, f"{label}, ")
-
-
-def _changed(form: Any, before: str) -> Iterator[Line]:
-    for name in form.changed_data:
-        bound = form[name]
-        initial = form.get_initial_for_field(bound.field, name)
-        yield Line(
-            bound.id_for_label or f"id_{form.add_prefix(name)}",
-            f"{before}{bound.label}",
-            _shown(bound, bound.value()),
-            _shown(bound, bound.field.prepare_value(initial)),
-        )
-
-
-def _summary(form: Any) -> str:
-    """A typed row in a line."""
-    told = (_shown(form[name], form[name].value()) for name in form.changed_data)
-    return "; ".join(text for text in told if text != "empty")
-
-
-def _shown(bound: Any, value: Any) -> str:
-    """A value as a reader knows it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    widget = widget_of(bound.field)
-    if hasattr(widget, "labels"):
-        labels = widget.labels or {}
-        text = ", ".join(labels.get(key, key) for key in _keys(value))
-    elif isinstance(bound.field, forms.ChoiceField):
-        choices: Any = bound.field.choices
-        text = str(dict(choices).get(value, value or ""))
-    else:
-        text = "" if value is None else str(value)
-    return text or "empty"
