@@ -309,6 +309,7 @@ def publish(
     original.published_by = user
     original.unchecked_because = unchecked_because
     original.last_edited_by_id = agreement.last_edited_by_id
+    original.save()
     _hand_over_authors(agreement, original, checked=checked)
     content = record(Agreement.objects.with_related().get(pk=pk), staff=True)
     # Its revisions stand with the original; nothing else outlives it.
@@ -344,6 +345,7 @@ def as_if_published(agreement: Agreement) -> Iterator[Agreement]:
             # As a draft it may still be incomplete, and it tells of no withdrawal.
             public.state = PublicationState.DRAFT
             _forget_withdrawal(public)
+            public.save()
             restore(
                 public, record(Agreement.objects.with_related().get(pk=agreement.pk), staff=True)
             )
