@@ -342,3 +342,14 @@ def test_restoring_a_long_record_asks_the_database_no_more_than_a_short_one():
         asked.append(len(captured))
         assert snapshot_of(agreement) == before
     assert asked[0] == asked[1]
+
+
+def test_a_document_speaks_of_no_working_copy(admin_user):
+    agreement = make.agreement()
+    working_copy = begin_working_copy(agreement.pk, agreement.lock_version, admin_user)
+    target = {"kind": "builds_on", "target": working_copy.slug, "target_title": "", "note": ""}
+    relation = target | {"source": None, "locator": ""}
+    assert refused(document(relations=[relation])) == [
+        "agreements, row 1 (jsepa-2002), relations, row 1, target: "
+        f"there is no agreement “{working_copy.slug}”."
+    ]

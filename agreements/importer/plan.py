@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils import timezone
 
 from ..dates import PartialDate
@@ -138,7 +138,9 @@ class Planner:
             ProductCategory: _by_key(ProductCategory.objects.all()),
             Agency: _by_key(Agency.objects.select_related("parent").prefetch_related("names")),
         }
-        self.addresses: dict[str, int] = dict(Agreement.objects.values_list("slug", "pk"))
+        own = [row.key for row in document.tables["agreements"]] if staff else []
+        spoken_of = Agreement.objects.filter(Q(revises=None) | Q(slug__in=own))
+        self.addresses: dict[str, int] = dict(spoken_of.values_list("slug", "pk"))
         self.places: dict[int, Row] = {}
 
     def run(self) -> dict[str, TablePlan]:
