@@ -10,11 +10,11 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
@@ -30,10 +30,13 @@ from django.utils.text import capfirst, slugify
 from ..exports import record
 from ..oddities import Oddity, digest
 from .conflict import Conflict, Line, differing, standing_forms, take_in
-from .forms import RowFormSet, label_choices
+from .forms import HeldForm, look_up_choices
 from .kept import author_mark, keeps_typed, take
 from .posted import in_order, put_rows, rows_of, with_plain_lines
 from .rows import Typed
+
+#: By kind, the rows of a record, each with its place in the form.
+Rows = dict[str, list[tuple[str, Any]]]
 
 
 @dataclass
@@ -51,6 +54,10 @@ class Saving:
     gone: bool = False
     files: bool = False
     formsets: list[Any] = field(default_factory=list)
+    #: The stored rows of each kind, read once: the forms write into them what was typed.
+    stored: dict[str, list[Any]] = field(default_factory=dict)
+    #: The record and its rows as they were before that.
+    before: tuple[Any, Rows] | None = None
 
     @property
     def held(self) -> bool:
@@ -85,15 +92,6 @@ class AskFirst(Exception):
     def __init__(self, found: list[Oddity]) -> None:
         super().__init__(found)
         self.found = found
-
-
-class HeldForm(forms.ModelForm):
-    """A form that is not saved while it is held, without being told to hold an error."""
-
-    held = False
-
-    def is_valid(self) -> bool:
-        return super().is_valid() and not self.held
 
 
 class CarefulAdmin(Typed, admin.ModelAdmin):
@@ -132,8 +130,8 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         """The record that this form has made, if it has been sent before."""
         return None
 
-    def odd(self, obj: Any, rows: dict[str, list[tuple[str, Any]]]) -> list[Oddity]:
-        """What is odd in a valid form and was not in what is stored."""
+    def odd(self, obj: Any, rows: Rows) -> list[Oddity]:
+        """What is odd in a record and its rows, each with its place in the form."""
         return []
 
     # --- the way of a request ---
@@ -276,6 +274,11 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         for rows in shown.values():
             # The sources are shown by their numbers.
             rows.sources = shown.get("sources")
+        saving.stored = {prefix: list(rows.get_queryset()) for prefix, rows in shown.items()}
+        saving.before = (
+            copy(obj),
+            {prefix: [("", copy(row)) for row in rows] for prefix, rows in saving.stored.items()},
+        )
         saving.conflict = take_in(request.POST, obj, shown, conflict)
 
     def _could_be_version(self, stated: str, obj: Any) -> bool:
@@ -321,11 +324,15 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
 
     def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:
         formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
+        saving: Saving | None = getattr(request, "saving", None)
         sources = next((rows for rows in formsets if rows.prefix == "sources"), None)
         for rows in formsets:
-            if isinstance(rows, RowFormSet):
-                rows.sources = sources
-        if saving := getattr(request, "saving", None):
+            rows.sources = sources
+            if saving and rows.prefix in saving.stored:
+                rows.stored = saving.stored[rows.prefix]
+        if not change or self.has_change_permission(request, obj):
+            look_up_choices(form for rows in formsets for form in rows.forms)
+        if saving:
             saving.formsets = formsets
         return formsets, inlines
 
@@ -338,6 +345,9 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
                 for each in saving.formsets
             }
             found = self.odd(obj, rows)
+            if found and saving.before:
+                known = self.odd(*saving.before)
+                found = [oddity for oddity in found if oddity not in known]
             if found and request.POST.get("confirmed") != digest(found):
                 raise AskFirst(found)
             self.mark(obj, saving)
@@ -376,8 +386,6 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         form, formsets = context["adminform"].form, context["inline_admin_formsets"]
         if obj is not None and obj.pk and not saving.version:
             saving.version = self.version_of(obj)
-        if not change or self.has_change_permission(request, obj):
-            label_choices(form, [each.formset for each in formsets])
         if saving.conflict:
             saving.conflict.differences = list(
                 differing(form, [each.formset for each in formsets], saving.conflict)

@@ -342,12 +342,14 @@ class Agreement(models.Model):
             self.first_published_at = timezone.now()
         if self.state == PublicationState.WITHDRAWN and not self.withdrawn_on:
             self.withdrawn_on = timezone.localdate()
-        with transaction.atomic():
-            left = self._address_left()
+        left = self._address_left()
+        if left is None:
             super().save(*args, **kwargs)
-            if left:
-                self.former_slugs.filter(slug=self.slug).delete()
-                self.former_slugs.get_or_create(slug=left)
+            return
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self.former_slugs.filter(slug=self.slug).delete()
+            self.former_slugs.get_or_create(slug=left)
 
     def get_absolute_url(self) -> str:
         """Its public address. A working copy has none but that of the record it revises."""
