@@ -313,6 +313,7 @@ class Agreement(models.Model):
             ("import_register", "Can import records from a file"),
         ]
         indexes = [
+            # On PostgreSQL, migration 0016 has made it in the very order of ``newest_first``.
             models.Index(fields=["state", "-signed_on_earliest"], name="agreement_newest"),
             models.Index(fields=["updated_at", "slug"], name="agreement_changed"),
         ]
