@@ -17,7 +17,15 @@ from django.db import models, transaction
 from .exports import STAFF, record
 from .history import record_change, record_decision
 from .importer import restore
-from .models import Agreement, Authorship, DetailLevel, EvidenceTopic, Provision, Revision
+from .models import (
+    Agreement,
+    Authorship,
+    DetailLevel,
+    Edition,
+    EvidenceTopic,
+    Provision,
+    Revision,
+)
 from .querysets import PublicationState
 
 EDIT = "agreements.change_agreement"
@@ -238,6 +246,7 @@ def content(record: dict[str, Any]) -> dict[str, Any]:
 
 def _locked(pk: int, move: Move, lock_version: int, user: User) -> Agreement:
     """The record, locked until the transaction ends, on which this move may now be made."""
+    Edition.lock()
     agreement = Agreement.objects.select_for_update().filter(pk=pk).first()
     if agreement is None:
         raise Gone(

@@ -28,6 +28,7 @@ from django.urls import reverse
 from django.utils.text import capfirst, slugify
 
 from ..exports import record
+from ..models import Edition
 from ..oddities import Oddity, digest
 from .conflict import Conflict, Line, differing, standing_forms, take_in
 from .forms import HeldForm, look_up_choices
@@ -253,6 +254,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             key = self.model._meta.pk.to_python(object_id)
         except ValidationError:
             return
+        Edition.lock()
         rows = self.model._default_manager.select_for_update().filter(pk=key)
         rows.order_by().values_list("pk", flat=True).first()
 
