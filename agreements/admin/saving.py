@@ -19,7 +19,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.forms.utils import ErrorDict
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
@@ -233,11 +233,12 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         return self.response_change(request, saved)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        """The record; for a form that was sent, locked and compared with what its author saw."""
+        """The record; for a form that was sent, compared with what its author saw."""
         saving: Saving | None = getattr(request, "saving", None)
         if saving is None or request.method != "POST":
             return super().get_object(request, object_id, from_field)
-        self._lock(object_id)
+        # Let no other form save this record until the transaction ends.
+        Edition.lock()
         obj = super().get_object(request, object_id, from_field)
         if obj is None or not self.has_change_permission(request, obj):
             return obj
@@ -247,16 +248,6 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             raise AlreadySaved(obj)
         self._compare(request, obj, saving)
         return obj
-
-    def _lock(self, object_id: str) -> None:
-        """Let no other form save this record until the transaction ends."""
-        try:
-            key = self.model._meta.pk.to_python(object_id)
-        except ValidationError:
-            return
-        Edition.lock()
-        rows = self.model._default_manager.select_for_update().filter(pk=key)
-        rows.order_by().values_list("pk", flat=True).first()
 
     def _compare(self, request: HttpRequest, obj: Any, saving: Saving) -> None:
         """Notice what was saved since the form was opened, and take in the rows it cannot show."""
