@@ -365,7 +365,8 @@ class Agreement(models.Model):
     def clean(self) -> None:
         """Refuse an address that leads to another record, and a withdrawal told by halves."""
         former = FormerSlug.objects.filter(slug=self.slug).exclude(agreement=self.pk)
-        self.clean_knowing(address_taken=former.exists())
+        # The address of a working copy is none that the public can know.
+        self.clean_knowing(address_taken=self.revises_id is None and former.exists())
 
     def clean_knowing(self, *, address_taken: bool) -> None:
         """What ``clean`` refuses, for a caller who knows whether the slug leads elsewhere."""
