@@ -114,14 +114,14 @@ def differing(form: Any, formsets: Iterable[Any], conflict: Conflict) -> Iterato
     """Where what was typed differs from what is stored now, each with a link to its place."""
     model = type(form.instance)
     typed, stored = _typed(form), dict(conflict.stored)
-    places: dict[str, tuple[str, int]] = {}
+    numbers: dict[str, int] = {}
     new_to_the_form: set[str] = set()
     gone: set[str] = set()
     for formset in formsets:
         table = formset.prefix
         if table not in conflict.rows:
             continue
-        places |= {row.prefix: (table, n) for n, row in enumerate(formset.forms, start=1)}
+        numbers |= {row.prefix: n for n, row in enumerate(formset.forms, start=1)}
         prefixes = {row.instance.pk: row.prefix for row in formset.initial_forms}
         theirs = {prefixes[key] for key in conflict.added.get(table, ())}
         new_to_the_form |= theirs
@@ -143,7 +143,7 @@ def differing(form: Any, formsets: Iterable[Any], conflict: Conflict) -> Iterato
             orders = (_order(each[found.table]) for each in (typed, stored))
             yield Line(f"{found.table}-group", f"Order of {found.noun}", *orders)
             continue
-        row = f"{capfirst(found.noun)} {places[found.row_key][1]}" if found.table else ""
+        row = f"{capfirst(found.noun)} {numbers[found.row_key]}" if found.table else ""
         if found.kind is DifferenceKind.CHANGED:
             yield from _fields(found, row)
         elif found.kind is DifferenceKind.REMOVED:
