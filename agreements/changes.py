@@ -96,6 +96,8 @@ class Difference:
     #: Which row it is, in words: "GMP inspection reliance".
     row: str
     fields: tuple[FieldDifference, ...]
+    #: The key of the row, where rows have keys.
+    row_key: str = ""
 
     @property
     def heading(self) -> str:
@@ -144,6 +146,8 @@ _NOUNS: dict[type[Model], tuple[str, str]] = {
 _LABELS = {"slug": "address", "signed_on": "date of signature", "file": "stored copy"}
 #: Says where a row stands, not what it says.
 _PLACE = "position"
+#: What a row may have beside its fields: the key by which alone it is known again.
+ROW_KEY = "row_key"
 
 
 def differences(
@@ -157,7 +161,8 @@ def differences(
 
     The record's own fields come first, then its rows in the order of ``CHILDREN``. Empty if, and
     only if, the two are equal in every field that the model has now; a field that one of them
-    lacks, being older, counts as not stated. ``model`` is Agreement, Agency or a vocabulary.
+    lacks, being older, counts as not stated. ``model`` is Agreement, Agency or a vocabulary. Rows
+    are known again by what they say, or by the ``ROW_KEY`` that they have in both states.
     """
     told = names or {}
     found = []
@@ -268,7 +273,8 @@ def _rows(
             placed = True
         elif changed:
             title = _title(model, row, names)
-            found.append(Difference(DifferenceKind.CHANGED, table, noun, title, changed))
+            key = row.get(ROW_KEY, "")
+            found.append(Difference(DifferenceKind.CHANGED, table, noun, title, changed, key))
     for old, row in enumerate(before):
         if old not in partner:
             found.append(_whole(DifferenceKind.REMOVED, table, model, row, names))
@@ -283,10 +289,13 @@ def _matched(
 ) -> list[tuple[int, int]]:
     """The pairs of places at which the same row stands, by the surest key that both share."""
     every = tuple(n for n in (*PUBLIC[model], *STAFF.get(model, ())) if n != _PLACE)
-    known_by = [(False, key) for key in _ROWS[model].known_by]
+    known_by = [(True, (*every, _PLACE)), (True, every)]
+    known_by += [(False, key) for key in _ROWS[model].known_by]
+    if any(ROW_KEY in row for row in (*before, *after)):
+        known_by = [(True, (ROW_KEY,))]
     old, new = dict(enumerate(before)), dict(enumerate(after))
     pairs = []
-    for sure, key in ((True, (*every, _PLACE)), (True, every), *known_by):
+    for sure, key in known_by:
         there: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for place, row in new.items():
             there[_key(row, key)].append(place)
@@ -315,7 +324,8 @@ def _whole(
     added = kind is DifferenceKind.ADDED
     fields = _fields(model, {} if added else row, row if added else {}, names)
     stated = tuple(field for field in fields if field.name != _PLACE)
-    return Difference(kind, table, _noun(model)[0], _title(model, row, names), stated)
+    title, key = _title(model, row, names), row.get(ROW_KEY, "")
+    return Difference(kind, table, _noun(model)[0], title, stated, key)
 
 
 # --- Fields -------------------------------------------------------------------------------------

@@ -5,11 +5,9 @@ the products its source gives it, an intended one stays marked as intended, and 
 recorded the cell says "not stated", which is not "no".
 """
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from itertools import groupby
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.db.models import TextChoices
 
@@ -44,8 +42,8 @@ class Commitment(TextChoices):
     EXCLUDED = "excluded", "Excluded"
 
 
-_DEPTH = {depth: rank for rank, depth in enumerate(Depth.values)}
-_FIRMNESS = {commitment: -rank for rank, commitment in enumerate(Commitment.values)}
+DEPTH = {depth: rank for rank, depth in enumerate(Depth.values)}
+FIRMNESS = {commitment: -rank for rank, commitment in enumerate(Commitment.values)}
 
 #: Why coverage between agencies that was not found may yet exist.
 NOT_COUNTED_YET = (
@@ -95,7 +93,7 @@ class Held(Reaching, Protocol):
 
 def deepest_first(provision: Deep) -> tuple[int, int]:
     """Sort key: the deepest first, of two at one depth the firmer."""
-    return (-_DEPTH[provision.depth], -_FIRMNESS[provision.commitment])
+    return (-DEPTH[provision.depth], -FIRMNESS[provision.commitment])
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class Cell:
     @property
     def reaches(self) -> list[Reach]:
         """The different depths and commitments here, deepest first, exclusions apart."""
-        found = (_reach(p) for p in self.provisions if p.commitment != Commitment.EXCLUDED)
+        found = (reach_of(p) for p in self.provisions if p.commitment != Commitment.EXCLUDED)
         return list(dict.fromkeys(found))
 
     @property
@@ -218,18 +216,6 @@ def between(provision: Directed, side: Collection[Hashable], other: Collection[H
 
 
 @dataclass(frozen=True)
-class Instrument:
-    """One agreement as the table of partners needs it: who takes part on the day (``members``, by
-    the key of the agency), the products of its ``scope``, its provisions without their evidence."""
-
-    slug: str
-    title: str
-    members: frozenset[str]
-    scope: frozenset[str]
-    provisions: tuple[Directed, ...]
-
-
-@dataclass(frozen=True)
 class Asked:
     """What one provision must meet to be counted. An empty set asks nothing."""
 
@@ -264,187 +250,8 @@ class Asked:
         return by_scope or any(self.met_by(provision) for provision in provisions)
 
 
-@dataclass(frozen=True)
-class PartnerCell:
-    """What stands with one partner at one stage.
-
-    ``agreements`` are the slugs of those that count; an exclusion never does. ``unmatched`` is true
-    where something is recorded, but nothing of the depth or commitment asked for.
-    """
-
-    whole: Cell
-    agreements: tuple[str, ...]
-    unmatched: bool
-
-    def __str__(self) -> str:
-        if self.unmatched:
-            return "No match"
-        words = [str(self.whole.deepest)] if self.whole.deepest else []
-        return "; ".join(words + ["Excluded"] * self.whole.excluded) or "Not stated"
-
-
-@dataclass(frozen=True)
-class Partner:
-    """One row: the partner's key, every agreement that answers, the five stages, and the
-    agreements that state no stage."""
-
-    key: str
-    agreements: tuple[str, ...]
-    cells: tuple[PartnerCell, ...]
-    without_stage: tuple[str, ...]
-
-
-_EVERYTHING = Asked()
-
-
-def partners(
-    instruments: Iterable[Instrument],
-    subject: Collection[str],
-    side_of: Mapping[str, str],
-    asked: Asked = _EVERYTHING,
-) -> dict[str, Partner]:
-    """What stands between ``subject`` and each of its partners, by the partner's key.
-
-    ``side_of`` gives the partner that an agency belongs to: itself, or its country. An agency that
-    is not in it is no partner. Partners with which nothing asked for stands are left out, unless
-    something is excluded.
-    """
-    sides: dict[str, set[str]] = {}
-    for agency, key in side_of.items():
-        sides.setdefault(key, set()).add(agency)
-    shared: dict[str, list[Instrument]] = {}
-    for instrument in instruments:
-        for key in {side_of[member] for member in instrument.members if member in side_of}:
-            shared.setdefault(key, []).append(instrument)
-    rows = (_partner(key, each, subject, sides[key], asked) for key, each in shared.items())
-    return {
-        row.key: row
-        for row in rows
-        if row.agreements or any(cell.whole.excluded for cell in row.cells)
-    }
-
-
-def _partner(
-    key: str,
-    instruments: Sequence[Instrument],
-    subject: Collection[str],
-    side: Collection[str],
-    asked: Asked,
-) -> Partner:
-    reaching = [
-        (each, [p for p in each.provisions if between(p, subject, side)]) for each in instruments
-    ]
-    counted = [(each, found) for each, found in reaching if asked.admits(each.scope, found)]
-
-    def cell(stage: Stage) -> PartnerCell:
-        here = [
-            (each.slug, p)
-            for each, found in reaching
-            for p in found
-            if p.stage == stage and asked.concerns(p)
-        ]
-        met = [(slug, p) for slug, p in here if asked.met_by(p)]
-        shown = [p for _, p in met]
-        shown += [p for _, p in here if p.commitment == Commitment.EXCLUDED]
-        whole = Cell(stage, PRODUCTS_NOT_STATED, tuple(sorted(shown, key=deepest_first)))
-        return PartnerCell(
-            whole, tuple(dict.fromkeys(slug for slug, _ in met)), bool(here) and not shown
-        )
-
-    return Partner(
-        key,
-        tuple(each.slug for each, _ in counted),
-        tuple(cell(stage) for stage in Stage),
-        tuple(each.slug for each, found in counted if not any(p.stage for p in found)),
-    )
-
-
-@dataclass(frozen=True)
-class PairRow:
-    """Products that have the same provisions at one stage of a pair: those that reach in ``both``
-    directions, and those that let only the ``left`` or only the ``right`` rely on the other."""
-
-    products: tuple[str, ...]
-    both: tuple[Directed, ...]
-    left: tuple[Directed, ...]
-    right: tuple[Directed, ...]
-
-    @property
-    def lines(self) -> int:
-        """How many lines of a table it takes: one for both directions, one for the one-way."""
-        return bool(self.both) + bool(self.left or self.right)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The deepest reach of some products at one stage, and the provisions that say so. ``reach`` is
-    None where nothing but exclusions is recorded; ``partly`` is true where something is excluded
-    beside the reach."""
-
-    reach: Reach | None
-    products: tuple[str, ...]
-    provisions: tuple[Reaching, ...]
-    partly: bool
-
-
-def pair(
-    provisions: Iterable[Directed], left: int, right: int, product_order: Sequence[str] = ()
-) -> list[tuple[Stage, list[PairRow]]]:
-    """The stages of a pair of agencies, each with its provisions by product; no rows where nothing
-    is stated. ``provisions`` are those of agreements in which both take part. Products that have
-    the very same provisions stand together."""
-    reaching = [p for p in provisions if between(p, [left], [right])]
-
-    def rows(cells: Iterable[Cell]) -> list[PairRow]:
-        alike: dict[tuple[Any, ...], list[str]] = {}
-        for cell in cells:
-            if cell.provisions:
-                alike.setdefault(cell.provisions, []).append(cell.product)
-        return [row(tuple(products), found) for found, products in alike.items()]
-
-    def row(products: tuple[str, ...], found: tuple[Any, ...]) -> PairRow:
-        return PairRow(
-            products,
-            tuple(p for p in found if p.one_way is None),
-            tuple(p for p in found if p.one_way == (left, right)),
-            tuple(p for p in found if p.one_way == (right, left)),
-        )
-
-    return [(each.stage, rows(each.cells)) for each in coverage(reaching, product_order).rows]
-
-
-def answers(
-    provisions: Iterable[Held], product_order: Sequence[str] = ()
-) -> list[tuple[Stage, list[Answer]]]:
-    """The short answer for each stage: the deepest reach, with the products it holds for.
-
-    Products stand together when the same agreements say the same of them. No answers at a stage
-    mean that nothing is stated.
-    """
-
-    def told(cells: Iterable[Cell]) -> list[Answer]:
-        alike: dict[tuple[Reach | None, bool, frozenset], tuple[list[str], list[Any]]] = {}
-        for cell in cells:
-            if cell.provisions:
-                deepest = cell.deepest
-                held: list[Any] = [
-                    p for p in cell.provisions if not deepest or _reach(p) == deepest
-                ]
-                partly = cell.excluded and deepest is not None
-                key = (deepest, partly, frozenset(p.agreement_id for p in held))
-                products, saying = alike.setdefault(key, ([], []))
-                products.append(cell.product)
-                saying += held
-        found = [
-            Answer(deepest, tuple(products), tuple(dict.fromkeys(saying)), partly)
-            for (deepest, partly, _), (products, saying) in alike.items()
-        ]
-        return sorted(found, key=lambda a: (a.reach is None, a.reach and deepest_first(a.reach)))
-
-    return [(row.stage, told(row.cells)) for row in coverage(provisions, product_order).rows]
-
-
-def _reach(provision: Deep) -> Reach:
+def reach_of(provision: Deep) -> Reach:
+    """The depth and commitment of one provision."""
     return Reach(Depth(provision.depth), Commitment(provision.commitment))
 
 
@@ -452,119 +259,4 @@ def summary(provisions: Iterable[Reaching]) -> Reach:
     """The deepest reach of one or more provisions; an exclusion where there is nothing else."""
     ordered = sorted(provisions, key=deepest_first)
     said = [p for p in ordered if p.commitment != Commitment.EXCLUDED]
-    return _reach((said or ordered)[0])
-
-
-class ChangeKind(StrEnum):
-    """What a later agreement does to a point of an earlier one."""
-
-    ADDED = "added"
-    DEEPENED = "deepened"
-    FIRMER = "firmer"
-    LESSENED = "lessened"
-    EXCLUDED = "excluded"
-    NO_LONGER_STATED = "no_longer_stated"
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference, at a ``stage`` for ``products`` or in a cross-cutting ``area``.
-
-    ``before`` or ``after`` is None where nothing is stated there.
-    """
-
-    kind: ChangeKind
-    stage: Stage | None
-    products: tuple[str, ...]
-    area: Hashable
-    before: Reach | None
-    after: Reach | None
-
-    @property
-    def words(self) -> str:
-        """What happened, without praise: what gets deeper may get less firm."""
-        if self.kind is ChangeKind.DEEPENED and self._firmness < 0:
-            return "Deeper, though less firm"
-        if self.kind is ChangeKind.LESSENED and self._firmness > 0:
-            return "Shallower, though firmer"
-        return {
-            ChangeKind.ADDED: "Added",
-            ChangeKind.DEEPENED: "Deeper",
-            ChangeKind.FIRMER: "Firmer",
-            ChangeKind.LESSENED: "Less firm" if self._firmness < 0 else "Shallower",
-            ChangeKind.EXCLUDED: "Now excluded",
-            ChangeKind.NO_LONGER_STATED: "No longer stated",
-        }[self.kind]
-
-    @property
-    def _firmness(self) -> int:
-        if self.before is None or self.after is None:
-            return 0
-        return _FIRMNESS[self.after.commitment] - _FIRMNESS[self.before.commitment]
-
-
-def changes(
-    before: Iterable[Directed], after: Iterable[Directed], product_order: Sequence[str] = ()
-) -> list[Change]:
-    """What ``after`` states otherwise than ``before``: by stage and product, products with the same
-    change together, then by cross-cutting area. The deepest reach of each is compared.
-    """
-    old, new = _points(before), _points(after)
-    order = {code: rank for rank, code in enumerate(product_order)}
-    stages = {None: len(Stage)} | {stage: rank for rank, stage in enumerate(Stage)}
-
-    def place(point: tuple[Stage | None, Hashable]) -> tuple:
-        stage, subject = point
-        # A provision without products stands last, as in the grid.
-        rank = order.get(str(subject), len(order)) if subject else len(order) + 1
-        return (stages[stage], rank, str(subject))
-
-    found = [
-        (kind, point, old.get(point), new.get(point))
-        for point in sorted(old.keys() | new.keys(), key=place)
-        if (kind := _kind(old.get(point), new.get(point)))
-    ]
-    kinds = list(ChangeKind)
-    found.sort(
-        key=lambda each: (stages[each[1][0]], kinds.index(each[0]), str(each[2]), str(each[3]))
-    )
-    told = []
-    for (stage, kind, was, now), same in groupby(
-        found, lambda each: (each[1][0], each[0], each[2], each[3])
-    ):
-        subjects = [subject for _, (_, subject), _, _ in same]
-        if stage:
-            told.append(Change(kind, stage, tuple(map(str, subjects)), None, was, now))
-        else:
-            told += [Change(kind, None, (), area, was, now) for area in subjects]
-    return told
-
-
-def _points(provisions: Iterable[Directed]) -> dict[tuple[Stage | None, Hashable], Reach]:
-    """The deepest reach of every stage and product, and of every cross-cutting area."""
-    held: dict[tuple[Stage | None, Hashable], list[Directed]] = {}
-    for provision in provisions:
-        stage = Stage(provision.stage) if provision.stage else None
-        subjects: Sequence[Hashable] = provision.product_codes or (PRODUCTS_NOT_STATED,)
-        for subject in subjects if stage else (provision.area,):
-            held.setdefault((stage, subject), []).append(provision)
-    return {point: summary(found) for point, found in held.items()}
-
-
-def _kind(before: Reach | None, after: Reach | None) -> ChangeKind | None:
-    excluded = [
-        each is not None and each.commitment == Commitment.EXCLUDED for each in (before, after)
-    ]
-    if before == after or all(excluded):
-        return None
-    if after is None:
-        return ChangeKind.NO_LONGER_STATED
-    if excluded[1]:
-        return ChangeKind.EXCLUDED
-    if before is None or excluded[0]:
-        return ChangeKind.ADDED
-    if before.depth != after.depth:
-        deeper = _DEPTH[after.depth] > _DEPTH[before.depth]
-        return ChangeKind.DEEPENED if deeper else ChangeKind.LESSENED
-    firmer = _FIRMNESS[after.commitment] > _FIRMNESS[before.commitment]
-    return ChangeKind.FIRMER if firmer else ChangeKind.LESSENED
+    return reach_of((said or ordered)[0])

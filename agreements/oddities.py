@@ -47,12 +47,6 @@ class Told:
     relations: Sequence[tuple[str, Any]] = ()
     outcomes: Sequence[tuple[str, Any]] = ()
 
-    @classmethod
-    def stored(cls, agreement: Agreement) -> "Told":
-        """The record as the database has it."""
-        rows = {name: [("", row) for row in getattr(agreement, name).all()] for name in _ROWS}
-        return cls(agreement, **rows)
-
 
 def oddities(told: Told, today: datetime.date) -> list[Oddity]:
     """Everything odd in the record, in the order of the form."""

@@ -179,7 +179,13 @@ class AgreementQuerySet(models.QuerySet[Any]):
     def kept(self) -> "AgreementQuerySet":
         """What staff look after: every record that is not withdrawn. A working copy repeats the
         record it revises and is not counted beside it."""
-        return self.exclude(state=PublicationState.WITHDRAWN).filter(revises__isnull=True)
+        every = self.model._default_manager
+        withdrawn = every.filter(state=PublicationState.WITHDRAWN)
+        working_copies = every.filter(revises__isnull=False)
+        # The few are looked up, so that the many need not be read to be counted.
+        return self.exclude(pk__in=withdrawn.values("pk")).exclude(
+            pk__in=working_copies.values("pk")
+        )
 
     def drafts_of(self, user: Any) -> "AgreementQuerySet":
         """What this person owns or edited last and the public has not seen, working copies
@@ -232,7 +238,9 @@ class AgreementQuerySet(models.QuerySet[Any]):
 
     def with_unreachable_source(self) -> "AgreementQuerySet":
         """Agreements with a source whose address did not answer when it was last checked."""
-        return self.filter(Exists(self._related("sources").filter(reachable=False)))
+        # From the few addresses to their records, not from every record to its addresses.
+        sources = self._rows("sources").filter(reachable=False)
+        return self.filter(pk__in=sources.values("agreement"))
 
     def facts_without_source(self) -> "AgreementQuerySet":
         """Agreements that are ``oddities.unsourced``."""

@@ -17,7 +17,15 @@ from django.db import models, transaction
 from .exports import STAFF, record
 from .history import record_change, record_decision
 from .importer import restore
-from .models import Agreement, Authorship, DetailLevel, EvidenceTopic, Provision, Revision
+from .models import (
+    Agreement,
+    Authorship,
+    DetailLevel,
+    Edition,
+    EvidenceTopic,
+    Provision,
+    Revision,
+)
 from .querysets import PublicationState
 
 EDIT = "agreements.change_agreement"
@@ -238,6 +246,7 @@ def content(record: dict[str, Any]) -> dict[str, Any]:
 
 def _locked(pk: int, move: Move, lock_version: int, user: User) -> Agreement:
     """The record, locked until the transaction ends, on which this move may now be made."""
+    Edition.lock()
     agreement = Agreement.objects.select_for_update().filter(pk=pk).first()
     if agreement is None:
         raise Gone(
@@ -309,6 +318,7 @@ def publish(
     original.published_by = user
     original.unchecked_because = unchecked_because
     original.last_edited_by_id = agreement.last_edited_by_id
+    original.save()
     _hand_over_authors(agreement, original, checked=checked)
     content = record(Agreement.objects.with_related().get(pk=pk), staff=True)
     # Its revisions stand with the original; nothing else outlives it.
@@ -344,6 +354,7 @@ def as_if_published(agreement: Agreement) -> Iterator[Agreement]:
             # As a draft it may still be incomplete, and it tells of no withdrawal.
             public.state = PublicationState.DRAFT
             _forget_withdrawal(public)
+            public.save()
             restore(
                 public, record(Agreement.objects.with_related().get(pk=agreement.pk), staff=True)
             )

@@ -1,5 +1,6 @@
 """Made-up rows for tests. No agency or agreement here is real."""
 
+import dataclasses
 from itertools import count
 
 from django.contrib import admin
@@ -19,6 +20,7 @@ from agreements.models import (
     Source,
     Standing,
 )
+from agreements.oddities import Told
 from agreements.querysets import PublicationState
 from agreements.record.derive import derive
 
@@ -94,6 +96,12 @@ def source(agreement, number=1, **fields):
     return Source.objects.create(
         agreement=agreement, number=number, **{"publisher": "Made-up publisher"} | fields
     )
+
+
+def told(agreement):
+    """A record as it is stored, for the rules of what is odd."""
+    names = [each.name for each in dataclasses.fields(Told) if each.name != "agreement"]
+    return Told(agreement, **{n: [("", row) for row in getattr(agreement, n).all()] for n in names})
 
 
 def import_register(document, *, reason, name="", user=None):

@@ -1,6 +1,7 @@
 """Several people save at the same moment: none fails, none is lost, nobody overwrites anybody."""
 
 import datetime
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -11,8 +12,10 @@ from django.contrib.auth import get_user_model
 from django.db import close_old_connections, connection, connections
 from django.test import Client
 
-from agreements.exports import TABLES
+from agreements.exports import TABLES, register_document
 from agreements.history import record_change
+from agreements.importer import ImportRefused, plan
+from agreements.importer.document import from_json
 from agreements.models import Agreement, Edition, Standing
 from agreements.record.derive import derive_all
 from tests import make
@@ -84,6 +87,33 @@ def test_whoever_derives_everything_while_editors_save_leaves_no_status_of_befor
             ("not_known", datetime.date.min),
             ("signed", datetime.date(2010 + number, 1, 1)),
         ]
+
+
+def test_an_import_of_the_records_that_editors_save_waits_for_them_or_they_for_it(editors):
+    """Whoever changes a record locks the edition first and the record second, by whatever path."""
+    made = drafts(7)
+    text = "".join(register_document(Agreement.objects.filter(pk__in=[each.pk for each in made])))
+    document = json.loads(text)
+    for row in document["agreements"]:
+        row["summary"] = "Imported."
+    planned = plan(from_json(document))
+
+    def imported(*_):
+        try:
+            return planned.apply(reason="Made for a test", name="test")
+        except ImportRefused as refused:
+            return str(refused)
+
+    posts = [(SimpleNamespace(post=imported), "", {})]
+    for number, (editor, draft) in enumerate(zip(editors, made, strict=False)):
+        data = as_shown(editor.get(change_of(draft))) | {"signed_city": f"City {number}"}
+        posts.append((editor, change_of(draft), data))
+    outcome, *answers = at_once(posts)
+    for answer in answers:
+        # Saved, or told that the import has changed the record.
+        assert answer.status_code == 302 or answer.context["saving"].conflict.by == "test"
+    done = Agreement.objects.filter(summary="Imported.").count()
+    assert done == (0 if isinstance(outcome, str) else len(made)), outcome
 
 
 def test_of_those_who_save_one_record_at_once_exactly_one_wins(editors):

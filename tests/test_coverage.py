@@ -11,16 +11,14 @@ from agreements.coverage import (
     Asked,
     Commitment,
     Depth,
-    Instrument,
     Stage,
-    answers,
     between,
-    changes,
     coverage,
-    pair,
-    partners,
     reaches,
 )
+from agreements.rules.comparison import changes
+from agreements.rules.pairs import answers, pair
+from agreements.rules.partners import Instrument, partners
 
 ORDER = ["medicines", "ctgtp", "medical-devices"]
 

@@ -3,6 +3,7 @@
 import re
 import uuid
 from html import unescape
+from unittest import mock
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP
@@ -20,6 +21,7 @@ from agreements.models import (
     Agency,
     Agreement,
     CooperationArea,
+    Milestone,
     Participation,
     ProductCategory,
     Provision,
@@ -144,6 +146,59 @@ def test_rows_a_colleague_added_and_deleted_are_told_and_the_form_holds_both(
     assert again.status_code == 302, errors_of(again)
     statements = set(draft.provisions.values_list("statement", flat=True))
     assert statements == {"They added this.", "I keep it."}
+
+
+def test_what_differs_is_told_in_words_with_links_to_the_fields(admin_client, colleague, draft):
+    """Agencies and terms by name, dates as people write them, what no field takes as typed."""
+    party, other = make.agency(name="Made-up Party"), make.agency(name="Made-up Other")
+    Participation.objects.create(agreement=draft, agency=party, position=1)
+    make.provision(draft, position=2, source=draft.sources.get(), statement="Second.")
+    record_change([draft.pk], reason="Made for a test", name="test")
+    mine = as_shown(admin_client.get(change_of(draft)))
+    theirs = dict(mine)
+    medicines, devices = (
+        ProductCategory.objects.get(code=code).pk for code in ("medicines", "medical-devices")
+    )
+    theirs |= {"products": [medicines, devices], "signed_on": "May 2010"}
+    theirs |= {"participations-0-agency": other.pk, "provisions-0-position": 3}
+    theirs |= {"signed_country": "Japan"}
+    answer = colleague.post(change_of(draft), theirs)
+    assert answer.status_code == 302, errors_of(answer)
+    mine |= {"signed_on": "banana\0", "products": [medicines], "provisions-1-DELETE": "on"}
+    response = admin_client.post(change_of(draft), mine)
+    names = {each.code: str(each) for each in ProductCategory.objects.all()}
+    assert table(response) == {
+        "Date of signature": ("banana\N{REPLACEMENT CHARACTER}", "May 2010"),
+        "Country of signature": ("empty", "Japan"),
+        "Products in scope": (
+            names["medicines"],
+            f"{names['medicines']}, {names['medical-devices']}",
+        ),
+        "Participant 1, agency": (str(party), str(other)),
+        "Provision 1": (
+            "to be deleted",
+            str(CooperationArea.objects.get(code="gmp-inspection-reliance")),
+        ),
+        "Order of provisions": ("1", "2, 3"),
+    }
+    html = response.content.decode()
+    for line in saving(response).conflict.differences:
+        assert f'href="#{line.target}"' in html
+        assert re.search(rf'id="{line.target}"', html), line
+
+
+def test_a_conflict_asks_the_database_no_more_for_a_long_record(admin_client, draft):
+    """What is stored is read from the rows that the form has read anyway."""
+    stale = {"lock_version": "0", "title": "Typed late"}
+    short = as_shown(admin_client.get(change_of(draft))) | stale
+    with CaptureQueriesContext(connection) as few:
+        assert saving(admin_client.post(change_of(draft), short)).conflict
+    for number in range(2, 30):
+        make.provision(draft, products=["medicines"], position=number, source=draft.sources.get())
+    long = as_shown(admin_client.get(change_of(draft))) | stale
+    with CaptureQueriesContext(connection) as many:
+        assert saving(admin_client.post(change_of(draft), long)).conflict
+    assert len(many) <= len(few) + 5
 
 
 @pytest.mark.parametrize(
@@ -739,6 +794,69 @@ def test_a_long_record_asks_the_database_no_more_than_a_short_one(admin_client, 
     # A savepoint is the test's own: a request outside of it opens none.
     asked = [q["sql"] for q in captured if not q["sql"].startswith(("SAVEPOINT", "RELEASE"))]
     assert len(asked) <= 25
+
+
+def queries_of_a_save(client, made, **typed):
+    """How often the database is asked when the form of this record is saved with this typed, and
+    how often of that by what follows every change of a record, by whatever path."""
+    data = as_shown(client.get(change_of(made))) | typed
+    following = []
+
+    def counted(*args, **kwargs):
+        with CaptureQueriesContext(connection) as captured:
+            made = record_change(*args, **kwargs)
+        following.append(len(captured))
+        return made
+
+    with (
+        mock.patch("agreements.admin.agreement.record_change", counted),
+        CaptureQueriesContext(connection) as captured,
+    ):
+        answer = client.post(change_of(made), data)
+    assert answer.status_code == 302, errors_of(answer)
+    return len(captured), *following
+
+
+def test_saving_a_full_record_asks_the_database_at_most_sixty_times(admin_client, admin_user):
+    """What is found for one row is not looked for again for the next; what is stored as it is shown
+    is neither checked nor written; what was odd before is told from the rows that were read."""
+    reference = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
+    working_copy = begin_working_copy(reference.pk, reference.lock_version, admin_user)
+    # Kinds of rows are looked up once in a process.
+    queries_of_a_save(admin_client, working_copy, title="First")
+    whole, following = queries_of_a_save(admin_client, working_copy, title="Second")
+    assert whole <= 60
+    assert whole - following <= 21
+    # From now on a provision rests on no source, which is asked about once.
+    data = {"provisions-0-source": "0", "provisions-0-commitment": "intended"}
+    data |= as_shown(admin_client.get(change_of(working_copy))) | data
+    digest = saving(admin_client.post(change_of(working_copy), data)).digest
+    queries_of_a_save(admin_client, working_copy, **data, confirmed=digest)
+    whole, following = queries_of_a_save(admin_client, working_copy, title="Third")
+    assert whole - following <= 23
+
+
+def test_a_changed_row_costs_what_it_takes_to_check_and_write_it(admin_client, draft):
+    for number in range(2, 12):
+        make.provision(draft, products=["medicines"], position=number, source=draft.sources.get())
+    queries_of_a_save(admin_client, draft, title="First")
+    one, ten = (
+        queries_of_a_save(
+            admin_client, draft, **{f"provisions-{n}-statement": f"Of {rows}." for n in range(rows)}
+        )[0]
+        for rows in (1, 10)
+    )
+    assert ten - one <= 9 * 6
+
+
+def test_what_depends_on_the_record_is_checked_in_rows_that_nobody_touched(admin_client, draft):
+    Milestone.objects.create(agreement=draft, kind="expired", date="2012")
+    data = as_shown(admin_client.get(change_of(draft))) | {"signed_on": "2015"}
+    errors = errors_of(admin_client.post(change_of(draft), data))
+    assert errors["milestones-0-date"] == "It cannot end before it was signed: 2015."
+    data |= {"signed_on": "", "sources-0-DELETE": "on"}
+    errors = errors_of(admin_client.post(change_of(draft), data))
+    assert errors["provisions-0-source"] == "This source is being deleted."
 
 
 # --- the reference record ---

@@ -6,13 +6,15 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from agreements import exports
 from agreements.exports import guard, register_document, unguard
 from agreements.importer import FORMAT, ImportRefused, parse, restore
 from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agency, Agreement, Relation, Revision
+from agreements.workflow import begin_working_copy
 from tests import make
 from tests.make import AWKWARD
 
@@ -292,3 +294,62 @@ def test_a_snapshot_that_refers_to_what_is_gone_is_refused_by_field():
     data["participations"][0]["agency"] = "made-up-agency"
     with pytest.raises(ImportRefused, match="participations, row 1, agency: there is no agency"):
         restore(agreement, data)
+
+
+def snapshot_of(agreement):
+    return json.loads(exports.snapshot(Agreement.objects.with_related().get(pk=agreement.pk)))
+
+
+def test_a_snapshot_speaks_also_of_relations_to_records_that_are_not_public():
+    hidden, other = make.agreement(state="draft"), make.agreement(state="draft")
+    agreement = make.agreement()
+    Relation.objects.create(agreement=agreement, kind="builds_on", target=hidden)
+    before = snapshot_of(agreement)
+    agreement.relations.update(target=other)
+    restore(agreement, before)
+    assert snapshot_of(agreement) == before
+    restore(agreement, before | {"relations": []})
+    assert not agreement.relations.exists()
+
+
+def test_a_snapshot_is_not_restored_into_a_circle_that_later_relations_close(admin_user):
+    first, second = make.agreement(), make.agreement()
+    Relation.objects.create(agreement=first, kind="builds_on", target=second)
+    before = snapshot_of(first)
+    first.relations.all().delete()
+    Relation.objects.create(agreement=second, kind="builds_on", target=first)
+    working_copy = begin_working_copy(first.pk, first.lock_version, admin_user)
+    for target in (first, working_copy):
+        with pytest.raises(ImportRefused, match="already builds on this one"):
+            restore(target, before)
+    itself = before | {"relations": [before["relations"][0] | {"target": first.slug}]}
+    for target in (first, working_copy):
+        with pytest.raises(ImportRefused, match="cannot be related to itself"):
+            restore(target, itself)
+
+
+def test_restoring_a_long_record_asks_the_database_no_more_than_a_short_one():
+    asked = []
+    for rows in (2, 30):
+        agreement = make.agreement()
+        for number in range(1, rows):
+            source = make.source(agreement, number=number)
+            make.provision(agreement, position=number, products=["medicines"], source=source)
+        before = snapshot_of(agreement)
+        agreement.provisions.all().delete()
+        with CaptureQueriesContext(connection) as captured:
+            restore(agreement, before)
+        asked.append(len(captured))
+        assert snapshot_of(agreement) == before
+    assert asked[0] == asked[1]
+
+
+def test_a_document_speaks_of_no_working_copy(admin_user):
+    agreement = make.agreement()
+    working_copy = begin_working_copy(agreement.pk, agreement.lock_version, admin_user)
+    target = {"kind": "builds_on", "target": working_copy.slug, "target_title": "", "note": ""}
+    relation = target | {"source": None, "locator": ""}
+    assert refused(document(relations=[relation])) == [
+        "agreements, row 1 (jsepa-2002), relations, row 1, target: "
+        f"there is no agreement “{working_copy.slug}”."
+    ]

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -317,3 +318,15 @@ def test_every_number_on_the_first_page_is_the_length_of_the_list_it_leads_to(cl
 def test_the_questions_asked_of_the_faces_use_every_filter(queries):
     used = {name for query in queries for name in QueryDict(query)}
     assert set(AgreementFilterSet.base_filters) - used == set()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="On SQLite it is another index.")
+def test_newest_first_is_read_along_its_index():
+    """Nothing is sorted to find the first page."""
+    with connection.cursor() as cursor:
+        # So few rows are read faster without any index.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    plan = Agreement.objects.register().newest_first()[:5].explain()
+    assert "agreement_newest" in plan
+    assert "Sort" not in plan, plan

@@ -405,6 +405,15 @@ def test_a_page_of_data_is_another_one_after_a_release(small, client):
     assert client.get("/data/")["ETag"] != tag
 
 
+def test_the_time_of_a_file_makes_no_page_another_one(small, client):
+    """A copy of the folder on another machine, or a touched file, changes no entity tag."""
+    build()
+    tag = client.get("/data/")["ETag"]
+    for path in (small, *small.iterdir()):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert client.get("/data/")["ETag"] == tag
+
+
 def test_of_a_record_withdrawn_since_the_pages_tell_its_address_and_nothing_else(small, client):
     agreement = Agreement.objects.get(slug="made-up-second")
     Agreement.objects.filter(pk=agreement.pk).update(title="Kanarienvogel")

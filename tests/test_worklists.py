@@ -11,7 +11,7 @@ from django.utils import timezone
 from agreements.admin.worklists import WORKLISTS, counted_for
 from agreements.coverage import Commitment
 from agreements.models import Agreement
-from agreements.oddities import Told, facts_without_source, oddities
+from agreements.oddities import facts_without_source, oddities
 from agreements.status import MilestoneKind, odd_dates, term_ending
 from tests import make
 
@@ -170,7 +170,7 @@ def test_the_worklist_counts_the_facts_without_a_source_of_which_the_form_warns(
                 )
     everything = set(Agreement.objects.with_related())
     make.derived(*everything)
-    found = {each for each in everything if list(facts_without_source(Told.stored(each)))}
+    found = {each for each in everything if list(facts_without_source(make.told(each)))}
     assert set(Agreement.objects.facts_without_source()) == found
     assert set() < found < everything
     bare = make.agreement()
@@ -218,7 +218,7 @@ def test_the_lists_hold_the_terms_and_the_odd_dates_that_the_rules_find(signed_o
 def test_what_is_odd_is_said_in_a_sentence():
     made = make.agreement(signed_on="2027-01", milestones=[("entered_into_force", "2026")])
     made.refresh_from_db()
-    found = oddities(Told.stored(made), TODAY)
+    found = oddities(make.told(made), TODAY)
     assert [odd.sentence for odd in found if "source" not in odd.sentence] == [
         "The date of signature, January 2027, is in the future.",
         f"{MilestoneKind.ENTERED_INTO_FORCE.label} (2026) comes before the signature "

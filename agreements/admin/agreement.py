@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -20,6 +20,7 @@ from ..oddities import Oddity, Told, oddities
 from ..status import Status
 from ..workflow import FROZEN
 from . import imports, revisions, workflow
+from .forms import HeldForm
 from .rows import (
     EvidenceRows,
     FormerSlugRows,
@@ -31,7 +32,7 @@ from .rows import (
     SignatoryRows,
     SourceRows,
 )
-from .saving import CarefulAdmin, HeldForm, Saving
+from .saving import CarefulAdmin, Rows, Saving
 from .worklists import WorklistFilter
 
 
@@ -163,10 +164,11 @@ class AgreementAdmin(CarefulAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agreement]:
-        """With what the list shows; a form reads the participants as its own rows."""
+        """With what the list shows, or what a form asks of it first."""
         match = request.resolver_match
         listed = match is None or match.url_name == "agreements_agreement_changelist"
-        rows = Agreement.objects.with_listed() if listed else Agreement.objects.with_worked_out()
+        every = Agreement.objects
+        rows = every.with_listed() if listed else every.prefetch_related("products")
         working_copies = Agreement.objects.filter(revises=OuterRef("pk"))
         return rows.annotate(being_revised=Exists(working_copies))
 
@@ -190,13 +192,10 @@ class AgreementAdmin(CarefulAdmin):
     def mark(self, obj: Any, saving: Saving) -> None:
         obj.submission = saving.stored_submission
 
-    def odd(self, obj: Any, rows: dict[str, list[tuple[str, Any]]]) -> list[Oddity]:
-        today = timezone.localdate()
+    def odd(self, obj: Any, rows: Rows) -> list[Oddity]:
         names = [each.name for each in dataclasses.fields(Told) if each.name != "agreement"]
-        found = oddities(Told(obj, **{name: rows.get(name, []) for name in names}), today)
-        stored = Agreement.objects.filter(pk=obj.pk).with_related().first()
-        known = oddities(Told.stored(stored), today) if stored else []
-        return [oddity for oddity in found if oddity not in known]
+        told = Told(obj, **{name: rows.get(name, []) for name in names})
+        return oddities(told, timezone.localdate())
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -247,6 +246,7 @@ class AgreementAdmin(CarefulAdmin):
     ) -> HttpResponse:
         """The moves open to this person stand above the form."""
         if obj := kwargs.get("obj"):
+            prefetch_related_objects([obj], "provisions__area", "milestones")
             context |= workflow.desk(request, obj)
         return super().render_change_form(request, context, *args, **kwargs)
 

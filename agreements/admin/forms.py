@@ -1,12 +1,15 @@
 """What the forms of the staff desk take: countries by name, sources by number, rows in order."""
 
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AutocompleteMixin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -91,29 +94,29 @@ class SourceNumberField(forms.IntegerField):
         super().__init__(min_value=0, max_value=32767, **kwargs)
 
 
-class _Labelled(AutocompleteMixin):
-    """Shows what is chosen by labels that were looked up for the whole form at once."""
+class _Named(AutocompleteMixin):
+    """Shows what is chosen by what was looked up for all rows of the form at once."""
 
-    labels: dict[str, str] | None = None
+    known: dict[str, Any] | None = None
 
     def optgroups(self: Any, name: str, value: Any, attr: Any = None) -> Any:
         """The chosen ones; what is no key of anything is left out."""
         chosen = [str(key) for key in value if str(key)]
-        labels = labels_of(self.field.related_model, chosen) if self.labels is None else self.labels
+        known = by_key(self.choices.queryset, chosen) if self.known is None else self.known
         options = []
         if not self.is_required and not self.allow_multiple_selected:
             options.append(self.create_option(name, "", "", False, 0))
         for key in dict.fromkeys(chosen):
-            if key in labels:
-                options.append(self.create_option(name, key, labels[key], True, len(options)))
+            if key in known:
+                options.append(self.create_option(name, key, str(known[key]), True, len(options)))
         return [(None, options, 0)]
 
 
-class FoundSelect(_Labelled, forms.Select):
+class FoundSelect(_Named, forms.Select):
     """One of many, found by typing."""
 
 
-class FoundSelectMultiple(_Labelled, forms.SelectMultiple):
+class FoundSelectMultiple(_Named, forms.SelectMultiple):
     """Several of many, found by typing. Each is taken away by itself: a button for all would stand
     where only items of the list may."""
 
@@ -121,15 +124,74 @@ class FoundSelectMultiple(_Labelled, forms.SelectMultiple):
         return super().build_attrs(base_attrs, extra_attrs) | {"data-allow-clear": "false"}
 
 
-def labels_of(model: Any, keys: Any) -> dict[str, str]:
-    """How the rows with these keys are called; keys that cannot be one are passed over."""
+class FoundField(forms.ModelChoiceField):
+    """One of many, taken from what was looked up for all rows of the form at once."""
+
+    known: dict[str, Any] | None = None
+
+    def to_python(self, value: Any) -> Any:
+        """The row with this key; raises ValidationError."""
+        if self.known is None or value in self.empty_values:
+            return super().to_python(value)
+        if str(value) not in self.known:
+            message = self.error_messages["invalid_choice"]
+            raise ValidationError(message, code="invalid_choice", params={"value": value})
+        return self.known[str(value)]
+
+
+class FoundMultipleField(forms.ModelMultipleChoiceField):
+    """Several of many, taken from what was looked up for all rows of the form at once."""
+
+    known: dict[str, Any] | None = None
+
+    def _check_values(self, value: Any) -> Any:
+        if self.known is None:
+            return super()._check_values(value)  # type: ignore[misc]
+        keys = dict.fromkeys(map(str, value))
+        for key in keys:
+            if key not in self.known:
+                message = self.error_messages["invalid_choice"]
+                raise ValidationError(message, code="invalid_choice", params={"value": key})
+        return [self.known[key] for key in keys]
+
+
+def by_key(rows: QuerySet[Any], keys: Any) -> dict[str, Any]:
+    """Those of the rows that have these keys; keys that cannot be one are passed over."""
     good = set()
     for key in keys:
         # isdecimal takes other scripts' digits too, as int() does; 2**63 fits in no column.
         if str(key).isdecimal() and int(key) < 2**63:
             good.add(int(key))
-    rows = model._default_manager.filter(pk__in=good) if good else ()
-    return {str(row.pk): str(row) for row in rows}
+    return {str(row.pk): row for row in rows.filter(pk__in=good)} if good else {}
+
+
+def look_up_choices(row_forms: Iterable[Any]) -> None:
+    """Look up what is chosen in any of these rows, in one query for each kind of thing: what the
+    stored rows refer to was read with them."""
+    fields: dict[Any, list[Any]] = defaultdict(list)
+    known: dict[Any, dict[str, Any]] = defaultdict(dict)
+    wanted: dict[Any, set[str]] = defaultdict(set)
+    for form in row_forms:
+        for name, typed in form.fields.items():
+            if not isinstance(typed, FoundField | FoundMultipleField) or typed.known is not None:
+                continue
+            model = typed.queryset.model  # type: ignore[union-attr]
+            fields[model].append(typed)
+            wanted[model] |= set(_keys(form[name].value()))
+            if form.instance.pk:
+                stored = getattr(form.instance, name)
+                several = isinstance(typed, FoundMultipleField)
+                chosen = stored.all() if several else filter(None, [stored])
+                known[model] |= {str(row.pk): row for row in chosen}
+    for model, of_model in fields.items():
+        known[model] |= by_key(of_model[0].queryset, wanted[model] - known[model].keys())
+        for typed in of_model:
+            typed.known = widget_of(typed).known = known[model]
+
+
+def _keys(value: Any) -> list[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(getattr(each, "pk", each)) for each in values if each not in (None, "")]
 
 
 def widget_of(field: forms.Field) -> Any:
@@ -137,11 +199,51 @@ def widget_of(field: forms.Field) -> Any:
     return getattr(field.widget, "widget", field.widget)
 
 
+class DeskForm(forms.ModelForm):
+    """A form that does not ask the database what it knows."""
+
+    def _save_m2m(self) -> None:
+        """Lists that nobody touched are not compared with what is stored."""
+        cleaned = self.cleaned_data
+        self.cleaned_data = {name: cleaned[name] for name in self.changed_data if name in cleaned}
+        super()._save_m2m()  # type: ignore[misc]
+        self.cleaned_data = cleaned
+
+
+class HeldForm(DeskForm):
+    """A form that is not saved while it is held, without being told to hold an error."""
+
+    held = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        look_up_choices([self])
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and not self.held
+
+
 class RowFormSet(BaseInlineFormSet):
     """The rows of one kind. Those that rest on a source see the form's rows of sources."""
 
     sources: "RowFormSet | None" = None
+    #: The stored rows, where they have been read.
+    stored: list[Any] | None = None
     _last_place: int | None = None
+
+    def get_queryset(self) -> Any:
+        """The stored rows."""
+        return super().get_queryset() if self.stored is None else self.stored
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """The key of a stored row is not looked for again."""
+        super().add_fields(form, index)
+        key = form.fields[form.instance._meta.pk.name]
+        if form.instance.pk:
+            form.fields[form.instance._meta.pk.name] = found = FoundField(
+                key.queryset, initial=form.instance.pk, required=False, widget=forms.HiddenInput
+            )
+            found.known = {str(form.instance.pk): form.instance}
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         return {**super().get_form_kwargs(index), "rows": self, "index": index}
@@ -181,7 +283,7 @@ class RowFormSet(BaseInlineFormSet):
         raise ValidationError(f"There is no source {number} above. Its sources: {known}.")
 
 
-class RowForm(forms.ModelForm):
+class RowForm(DeskForm):
     """One row: takes the next place if none is typed, and its sources by their numbers."""
 
     #: Whether a new row without a source rests on that of the row above.
@@ -200,6 +302,19 @@ class RowForm(forms.ModelForm):
         for name, field in self.fields.items():
             if isinstance(field, SourceNumberField) and (stored := self.initial.get(name)):
                 self.initial[name] = rows.source_numbers().get(stored)
+
+    def _post_clean(self) -> None:
+        """What is stored as it is shown has been checked, but for what it says of the record; and
+        whoever changes another record is refused there what this row does not allow."""
+        if self.instance.pk is None or self.has_changed():
+            super()._post_clean()  # type: ignore[misc]
+            return
+        setattr(self.instance, self.rows.fk.name, self.rows.instance)
+        if not hasattr(self.instance, "clean_knowing"):
+            try:
+                self.instance.clean()
+            except ValidationError as error:
+                self._update_errors(error)  # type: ignore[attr-defined]
 
     def clean_position(self) -> int:
         """Left empty: after the last."""

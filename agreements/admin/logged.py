@@ -9,7 +9,8 @@ from ..changes import Difference, DifferenceKind, differences
 from ..exports import record
 from ..history import names_in
 from ..models.columns import Line
-from .saving import CarefulAdmin, HeldForm
+from .forms import HeldForm
+from .saving import CarefulAdmin
 
 
 class LoggedForm(HeldForm):

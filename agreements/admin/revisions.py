@@ -18,7 +18,7 @@ from ..changes import Difference, differences, in_one_line
 from ..exports import record
 from ..history import names_in, record_change
 from ..importer import ImportRefused, restore
-from ..models import Agreement, Revision
+from ..models import Agreement, Edition, Revision
 from ..workflow import Refused, begin_working_copy, content
 
 PAGE_SIZE = 50
@@ -176,6 +176,7 @@ def restore_version(
 @transaction.atomic
 def _restore(pk: int, lock_version: int, revision: Revision, user: Any) -> Agreement:
     """Write the version; returns what was written to. Raises NotRestored and ImportRefused."""
+    Edition.lock()
     target = Agreement.objects.select_for_update().filter(pk=pk).first()
     if target is None or target.lock_version != lock_version:
         raise NotRestored(

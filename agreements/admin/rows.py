@@ -21,6 +21,8 @@ from ..models import (
 from ..models.columns import Jurisdiction, Line, Prose
 from .forms import (
     SOURCE_HELP,
+    FoundField,
+    FoundMultipleField,
     FoundSelect,
     FoundSelectMultiple,
     JurisdictionFormField,
@@ -56,12 +58,18 @@ class Typed(admin.options.BaseModelAdmin):
                 label=db_field.verbose_name.capitalize(), required=False, help_text=SOURCE_HELP
             )
         if db_field.name in self.get_autocomplete_fields(request):
-            kwargs["widget"] = FoundSelect(db_field, self.admin_site)
+            kwargs |= {
+                "widget": FoundSelect(db_field, self.admin_site),
+                "form_class": FoundField,
+            }
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
-            kwargs["widget"] = FoundSelectMultiple(db_field, self.admin_site)
+            kwargs |= {
+                "widget": FoundSelectMultiple(db_field, self.admin_site),
+                "form_class": FoundMultipleField,
+            }
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 

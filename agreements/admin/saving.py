@@ -9,18 +9,17 @@ and has not been confirmed, because the session had ended, or because the record
 import hashlib
 import re
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.forms.utils import ErrorDict
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
@@ -29,36 +28,16 @@ from django.urls import reverse
 from django.utils.text import capfirst, slugify
 
 from ..exports import record
+from ..models import Edition
 from ..oddities import Oddity, digest
-from .forms import RowFormSet, labels_of, widget_of
+from .conflict import Conflict, Line, differing, standing_forms, take_in
+from .forms import HeldForm, look_up_choices
 from .kept import author_mark, keeps_typed, take
-from .posted import Row, in_order, put_rows, rows_of, with_plain_lines
+from .posted import in_order, put_rows, rows_of, with_plain_lines
 from .rows import Typed
 
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the list at the head of a form that was not saved."""
-
-    target: str
-    label: str
-    text: str = ""
-    theirs: str = ""
-    other: Any = None
-
-
-@dataclass
-class Conflict:
-    """What was saved by somebody else while this form was open."""
-
-    #: Empty where no history tells.
-    by: str = ""
-    at: Any = None
-    #: Whether the form did not say, or said wrongly, which version it showed.
-    unknown: bool = False
-    #: The rows that they added, by the prefix of their kind.
-    added: dict[str, set[int]] = field(default_factory=dict)
-    differences: list[Line] = field(default_factory=list)
+#: By kind, the rows of a record, each with its place in the form.
+Rows = dict[str, list[tuple[str, Any]]]
 
 
 @dataclass
@@ -76,6 +55,10 @@ class Saving:
     gone: bool = False
     files: bool = False
     formsets: list[Any] = field(default_factory=list)
+    #: The stored rows of each kind, read once: the forms write into them what was typed.
+    stored: dict[str, list[Any]] = field(default_factory=dict)
+    #: The record and its rows as they were before that.
+    before: tuple[Any, Rows] | None = None
 
     @property
     def held(self) -> bool:
@@ -110,15 +93,6 @@ class AskFirst(Exception):
     def __init__(self, found: list[Oddity]) -> None:
         super().__init__(found)
         self.found = found
-
-
-class HeldForm(forms.ModelForm):
-    """A form that is not saved while it is held, without being told to hold an error."""
-
-    held = False
-
-    def is_valid(self) -> bool:
-        return super().is_valid() and not self.held
 
 
 class CarefulAdmin(Typed, admin.ModelAdmin):
@@ -157,8 +131,8 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         """The record that this form has made, if it has been sent before."""
         return None
 
-    def odd(self, obj: Any, rows: dict[str, list[tuple[str, Any]]]) -> list[Oddity]:
-        """What is odd in a valid form and was not in what is stored."""
+    def odd(self, obj: Any, rows: Rows) -> list[Oddity]:
+        """What is odd in a record and its rows, each with its place in the form."""
         return []
 
     # --- the way of a request ---
@@ -259,11 +233,12 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         return self.response_change(request, saved)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        """The record; for a form that was sent, locked and compared with what its author saw."""
+        """The record; for a form that was sent, compared with what its author saw."""
         saving: Saving | None = getattr(request, "saving", None)
         if saving is None or request.method != "POST":
             return super().get_object(request, object_id, from_field)
-        self._lock(object_id)
+        # Let no other form save this record until the transaction ends.
+        Edition.lock()
         obj = super().get_object(request, object_id, from_field)
         if obj is None or not self.has_change_permission(request, obj):
             return obj
@@ -274,47 +249,30 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         self._compare(request, obj, saving)
         return obj
 
-    def _lock(self, object_id: str) -> None:
-        """Let no other form save this record until the transaction ends."""
-        try:
-            key = self.model._meta.pk.to_python(object_id)
-        except ValidationError:
-            return
-        rows = self.model._default_manager.select_for_update().filter(pk=key)
-        rows.order_by().values_list("pk", flat=True).first()
-
     def _compare(self, request: HttpRequest, obj: Any, saving: Saving) -> None:
         """Notice what was saved since the form was opened, and take in the rows it cannot show."""
         if saving.conflict:
             return
         saving.version = self.version_of(obj)
         stated = request.POST.get("lock_version", "")
-        gone, sources = 0, None
+        conflict = None
         if stated != saving.version:
             by, at = self.last_change(obj)
-            saving.conflict = Conflict(by, at, unknown=not self._could_be_version(stated, obj))
+            conflict = Conflict(by, at, unknown=not self._could_be_version(stated, obj))
+        shown: dict[str, Any] = {}
         for prefix, inline, formset_class in self._kinds_of_rows(request, obj):
-            if not inline.has_change_permission(request, obj):
-                continue
-            shown = formset_class(
-                instance=obj, prefix=prefix, queryset=inline.get_queryset(request)
-            )
-            # The rows of sources come first; the others are shown by their numbers.
-            sources = shown if prefix == "sources" else sources
-            shown.sources = sources
-            stored = [row.pk for row in shown.get_queryset()]
-            rows = rows_of(request.POST, prefix)
-            theirs: dict[int, Row] = {}
-            if saving.conflict:
-                seen = {"".join(row.get("id", [""])) for row in rows}
-                added = [form for form in shown.initial_forms if str(form.instance.pk) not in seen]
-                theirs = {form.instance.pk: _as_posted(form) for form in added}
-                saving.conflict.added[prefix] = set(theirs)
-            kept, new, lost = in_order(rows, stored, theirs)
-            gone += lost
-            put_rows(request.POST, prefix, kept, new)
-        if gone and saving.conflict is None:
-            saving.conflict = Conflict(unknown=True)
+            if inline.has_change_permission(request, obj):
+                rows = inline.get_queryset(request)
+                shown[prefix] = formset_class(instance=obj, prefix=prefix, queryset=rows)
+        for rows in shown.values():
+            # The sources are shown by their numbers.
+            rows.sources = shown.get("sources")
+        saving.stored = {prefix: list(rows.get_queryset()) for prefix, rows in shown.items()}
+        saving.before = (
+            copy(obj),
+            {prefix: [("", copy(row)) for row in rows] for prefix, rows in saving.stored.items()},
+        )
+        saving.conflict = take_in(request.POST, obj, shown, conflict)
 
     def _could_be_version(self, stated: str, obj: Any) -> bool:
         """Whether a form that was opened earlier can have carried this version."""
@@ -359,11 +317,15 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
 
     def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:
         formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
+        saving: Saving | None = getattr(request, "saving", None)
         sources = next((rows for rows in formsets if rows.prefix == "sources"), None)
         for rows in formsets:
-            if isinstance(rows, RowFormSet):
-                rows.sources = sources
-        if saving := getattr(request, "saving", None):
+            rows.sources = sources
+            if saving and rows.prefix in saving.stored:
+                rows.stored = saving.stored[rows.prefix]
+        if not change or self.has_change_permission(request, obj):
+            look_up_choices(form for rows in formsets for form in rows.forms)
+        if saving:
             saving.formsets = formsets
         return formsets, inlines
 
@@ -371,7 +333,14 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         """Everything is valid: ask about what is odd, once, then save. Raises AskFirst."""
         saving: Saving | None = getattr(request, "saving", None)
         if saving:
-            found = self.odd(obj, _typed_rows(saving.formsets))
+            rows = {
+                each.prefix: [(form.prefix, form.instance) for form in standing_forms(each)]
+                for each in saving.formsets
+            }
+            found = self.odd(obj, rows)
+            if found and saving.before:
+                known = self.odd(*saving.before)
+                found = [oddity for oddity in found if oddity not in known]
             if found and request.POST.get("confirmed") != digest(found):
                 raise AskFirst(found)
             self.mark(obj, saving)
@@ -410,11 +379,9 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         form, formsets = context["adminform"].form, context["inline_admin_formsets"]
         if obj is not None and obj.pk and not saving.version:
             saving.version = self.version_of(obj)
-        if not change or self.has_change_permission(request, obj):
-            _label(form, [each.formset for each in formsets], with_initial=bool(saving.conflict))
         if saving.conflict:
             saving.conflict.differences = list(
-                _differences(form, [each.formset for each in formsets], saving.conflict)
+                differing(form, [each.formset for each in formsets], saving.conflict)
             )
         context |= {
             "saving": saving,
@@ -448,69 +415,6 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         return sorted(sections, key=lambda section: order.get(section["key"], len(order)))
 
 
-def _typed_rows(formsets: list[Any]) -> dict[str, list[tuple[str, Any]]]:
-    """The rows that will stand after the save, each with its place in the form."""
-    rows: dict[str, list[tuple[str, Any]]] = {}
-    for formset in formsets:
-        rows[formset.prefix] = [
-            (form.prefix, form.instance)
-            for form in formset.forms
-            if (form.instance.pk or form.has_changed())
-            and not getattr(form, "cleaned_data", {}).get("DELETE")
-        ]
-    return rows
-
-
-def _as_posted(form: Any) -> Row:
-    """The values that a form would post if it were sent as it is shown."""
-    row: Row = {}
-    for bound in form:
-        value, widget = bound.value(), widget_of(bound.field)
-        if isinstance(widget, forms.CheckboxInput):
-            if value:
-                row[bound.name] = ["on"]
-        elif isinstance(value, list | tuple):
-            row[bound.name] = [str(getattr(each, "pk", each)) for each in value]
-        elif not isinstance(bound.field, forms.FileField):
-            # A select's own format is a list of what is chosen.
-            text = value if isinstance(widget, forms.Select) else widget.format_value(value)
-            row[bound.name] = ["" if text is None else str(getattr(text, "pk", text))]
-    return row
-
-
-def _forms(form: Any, formsets: list[Any], empty: bool = False) -> Iterator[Any]:
-    yield form
-    for formset in formsets:
-        yield from formset.forms
-        if empty:
-            yield formset.empty_form
-
-
-def _label(form: Any, formsets: list[Any], *, with_initial: bool) -> None:
-    """Look up what is chosen anywhere in the form, one query for each kind of thing."""
-    wanted: dict[Any, set[str]] = defaultdict(set)
-    widgets: list[tuple[Any, Any]] = []
-    for each in _forms(form, formsets):
-        for name, typed_field in each.fields.items():
-            widget = widget_of(typed_field)
-            if not hasattr(widget, "labels"):
-                continue
-            model = widget.field.related_model
-            widgets.append((model, widget))
-            values = [each[name].value()]
-            if with_initial:
-                values.append(each.get_initial_for_field(typed_field, name))
-            wanted[model] |= {key for value in values for key in _keys(value)}
-    labels = {model: labels_of(model, keys) for model, keys in wanted.items()}
-    for model, widget in widgets:
-        widget.labels = labels[model]
-
-
-def _keys(value: Any) -> list[str]:
-    values = value if isinstance(value, list | tuple) else [value]
-    return [str(getattr(each, "pk", each)) for each in values if each not in (None, "")]
-
-
 def _error_lines(form: Any, formsets: list[Any]) -> Iterator[Line]:
     """Every error with a link to its place."""
     yield from _errors_of(form, form.errors if form.is_bound else ErrorDict(), "", "")
@@ -530,57 +434,3 @@ def _errors_of(form: Any, errors: Any, row: str, noun: str) -> Iterator[Line]:
         target = form[name].id_for_label or f"id_{form.add_prefix(name)}" if label else row
         for message in messages:
             yield Line(target, ": ".join(filter(None, (noun, str(label or "")))), str(message))
-
-
-def _differences(form: Any, formsets: list[Any], conflict: Conflict) -> Iterator[Line]:
-    """Where what was typed differs from what is stored now."""
-    yield from _changed(form, "")
-    for formset in formsets:
-        noun = capfirst(formset.model._meta.verbose_name)
-        for number, row in enumerate(formset.forms, start=1):
-            label = f"{noun} {number}"
-            if formset.data.get(f"{row.prefix}-gone"):
-                yield Line(row.prefix, label, _summary(row), "deleted")
-            elif row.instance.pk in conflict.added.get(formset.prefix, ()):
-                yield Line(row.prefix, label, "not there", f"added: {row.instance}")
-            elif formset.data.get(f"{row.prefix}-DELETE"):
-                yield Line(row.prefix, label, "to be deleted", str(row.instance))
-            elif number > formset.initial_form_count():
-                if row.has_changed():
-                    yield Line(row.prefix, label, _summary(row), "not there")
-            else:
-                yield from _changed(row, f"{label}, ")
-
-
-def _changed(form: Any, before: str) -> Iterator[Line]:
-    for name in form.changed_data:
-        bound = form[name]
-        initial = form.get_initial_for_field(bound.field, name)
-        yield Line(
-            bound.id_for_label or f"id_{form.add_prefix(name)}",
-            f"{before}{bound.label}",
-            _shown(bound, bound.value()),
-            _shown(bound, bound.field.prepare_value(initial)),
-        )
-
-
-def _summary(form: Any) -> str:
-    """A typed row in a line."""
-    told = (_shown(form[name], form[name].value()) for name in form.changed_data)
-    return "; ".join(text for text in told if text != "empty")
-
-
-def _shown(bound: Any, value: Any) -> str:
-    """A value as a reader knows it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    widget = widget_of(bound.field)
-    if hasattr(widget, "labels"):
-        labels = widget.labels or {}
-        text = ", ".join(labels.get(key, key) for key in _keys(value))
-    elif isinstance(bound.field, forms.ChoiceField):
-        choices: Any = bound.field.choices
-        text = str(dict(choices).get(value, value or ""))
-    else:
-        text = "" if value is None else str(value)
-    return text or "empty"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q
+from django.db.models import Count, Value
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -102,17 +102,17 @@ def worklists_for(user: Any) -> list[Worklist]:
 
 def counted_for(user: Any, day: datetime.date) -> list[tuple[Worklist, int]]:
     """The lists on which this person can act, each with its number of records, in one query."""
-    agreements = Agreement.objects.order_by()
     shown = worklists_for(user)
-    numbers = agreements.aggregate(
-        **{
-            f"list_{place}": Count(
-                "pk", filter=Q(pk__in=worklist.question(agreements, user, day).values("pk"))
-            )
-            for place, worklist in enumerate(shown)
-        }
-    )
-    return [(worklist, numbers[f"list_{place}"]) for place, worklist in enumerate(shown)]
+    # One number after the other: otherwise every record would be held against every list.
+    numbers = [
+        worklist.question(Agreement.objects.order_by(), user, day)
+        .values(place=Value(place))
+        .annotate(number=Count("pk"))
+        for place, worklist in enumerate(shown)
+    ]
+    counted: Any = Agreement.objects.none().union(*numbers, all=True)
+    found = {row["place"]: row["number"] for row in counted}
+    return [(worklist, found[place]) for place, worklist in enumerate(shown)]
 
 
 class WorklistFilter(admin.SimpleListFilter):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils import timezone
 
 from ..dates import PartialDate
@@ -119,11 +119,18 @@ _ORDER: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 class Planner:
-    """Compares a document with the register and builds what is to be written."""
+    """Compares a document with the register and builds what is to be written.
 
-    def __init__(self, document: Document, progress: Progress | None) -> None:
+    A document for ``staff`` is a snapshot: it speaks of all relations, also of those to records
+    that are not public, and of a working copy too. The address of a record is not its to change.
+    """
+
+    def __init__(
+        self, document: Document, progress: Progress | None = None, *, staff: bool = False
+    ) -> None:
         self.document = document
         self.progress = progress
+        self.staff = staff
         self.faults: list[str] = []
         self.tables = {name: TablePlan() for name in NOUNS}
         self.known: dict[type[Model], dict[Any, Any]] = {
@@ -131,7 +138,9 @@ class Planner:
             ProductCategory: _by_key(ProductCategory.objects.all()),
             Agency: _by_key(Agency.objects.select_related("parent").prefetch_related("names")),
         }
-        self.addresses: dict[str, int] = dict(Agreement.objects.values_list("slug", "pk"))
+        own = [row.key for row in document.tables["agreements"]] if staff else []
+        spoken_of = Agreement.objects.filter(Q(revises=None) | Q(slug__in=own))
+        self.addresses: dict[str, int] = dict(spoken_of.values_list("slug", "pk"))
         self.places: dict[int, Row] = {}
 
     def run(self) -> dict[str, TablePlan]:
@@ -185,7 +194,7 @@ class Planner:
         pending = []
         table, model = self.tables[name], NOUNS[name]
         for row, instance in found:
-            before = record(instance) if instance else None
+            before = record(instance, staff=self.staff) if instance else None
             if before is None and row.data is None:
                 noun = model._meta.verbose_name
                 self.faults.append(f"{row.at(NATURAL_KEY[model])}: there is no {noun} “{row.key}”.")
@@ -240,6 +249,8 @@ class Planner:
         if len(self.faults) > found:
             return
         for name, check in checks.fields.items():
+            if self.staff and name == "slug" and row.model is Agreement:
+                continue
             try:
                 value = check(data[name])
             except ValidationError as error:
@@ -252,7 +263,10 @@ class Planner:
             if name in checks.dates:
                 checks.dates[name].set_companions(instance, value)
         if isinstance(instance, Relation):
-            itself = instance.target is not None and instance.target is instance.agreement
+            itself = instance.target is not None and (
+                instance.target is instance.agreement
+                or instance.target.pk == instance.agreement.revises_id is not None
+            )
             self.ask(row, lambda: instance.clean_knowing(to_itself=itself, leads_back=False))
         elif not hasattr(instance, "clean_knowing"):
             self.ask(row, instance.clean)
@@ -282,7 +296,8 @@ class Planner:
     def complete(self, change: Change, row: Row) -> None:
         """Check the record and build the rows that belong to it."""
         instance, found = change.instance, len(self.faults)
-        kept = self.relations_kept(instance) if instance.pk and "relations" in row.children else []
+        hides = instance.pk and "relations" in row.children and not self.staff
+        kept = self.relations_kept(instance) if hides else []
         # A file from before a withdrawal still tells them: as recorded, so there is nothing to do.
         hidden = [record(relation) for relation in kept]
         stored = _sources_of(instance) if instance.pk else {}
@@ -405,7 +420,7 @@ class Planner:
         for kind, start, end, state in Relation.objects.filter(target__isnull=False).values_list(
             "kind", "agreement", "target", "target__state"
         ):
-            if start not in rewritten or state != public:
+            if start not in rewritten or (state != public and not self.staff):
                 graphs[kind][start].add(end)
         for relation in stated:
             graphs[relation.kind][_node(relation.agreement)].add(_node(relation.target))
@@ -518,8 +533,9 @@ def give_copy(source: Source, copy: tuple[Any, ...] | None) -> None:
 
 
 def _node(agreement: Any) -> Any:
-    """What stands for a record in a graph: a new one has no number yet."""
-    return agreement.pk or agreement.slug
+    """What stands for a record in a graph: a new one has no number yet, a working copy that of the
+    record it revises."""
+    return agreement.revises_id or agreement.pk or agreement.slug
 
 
 def _on_circles(graph: dict[Any, set[Any]]) -> set[Any]:

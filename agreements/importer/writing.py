@@ -32,14 +32,10 @@ def write(
         _store(change.instance for change in tables[table].changes)
     _agencies(tables["agencies"])
     changes = tables["agreements"].changes
-    for change in changes:
-        if change.new:
-            continue
-        _clear(change)
-    _store(change.instance for change in changes)
+    store_records(changes)
     for start in range(0, len(changes), _CHUNK):
         chunk = changes[start : start + _CHUNK]
-        _rows(chunk, CHILDREN[Agreement])
+        store_rows(chunk, CHILDREN[Agreement])
         _remember(chunk, reason, user, name, dated=first)
         if progress:
             progress(start + len(chunk), len(changes))
@@ -96,15 +92,23 @@ def _agencies(table: TablePlan) -> None:
     for change in table.changed:
         if "names" in change.rows:
             change.instance.names.all().delete()
-    _rows(table.changes, CHILDREN[Agency])
+    store_rows(table.changes, CHILDREN[Agency])
 
 
-def _clear(change: Change) -> None:
-    """Delete the rows of a record that others replace. What no document can say stays: relations
-    to records that are not public."""
+def store_records(changes: list[Change], *, staff: bool = False) -> None:
+    """Delete the rows of these agreements that others replace, and store the agreements."""
+    for change in changes:
+        if not change.new:
+            _clear(change, staff)
+    _store(change.instance for change in changes)
+
+
+def _clear(change: Change, staff: bool) -> None:
+    """What no document but one for ``staff`` can say stays: relations to records that are not
+    public."""
     for name, rows in change.rows.items():
         stored = getattr(change.instance, name).all()
-        if name == "relations":
+        if name == "relations" and not staff:
             stored = stored.filter(Q(target=None) | Q(target__in=Agreement.objects.register()))
         if name == "sources":
             # Those that stay are updated, so that whatever refers to them still does.
@@ -112,7 +116,7 @@ def _clear(change: Change) -> None:
         stored.delete()
 
 
-def _rows(changes: list[Change], relations: Iterable[str]) -> None:
+def store_rows(changes: list[Change], relations: Iterable[str]) -> None:
     """Store what belongs to these records, sources first: the others refer to them."""
     for name in relations:
         _store(row for change in changes for row in change.rows.get(name, ()))

@@ -313,6 +313,7 @@ class Agreement(models.Model):
             ("import_register", "Can import records from a file"),
         ]
         indexes = [
+            # On PostgreSQL, migration 0016 has made it in the very order of ``newest_first``.
             models.Index(fields=["state", "-signed_on_earliest"], name="agreement_newest"),
             models.Index(fields=["updated_at", "slug"], name="agreement_changed"),
         ]
@@ -342,12 +343,14 @@ class Agreement(models.Model):
             self.first_published_at = timezone.now()
         if self.state == PublicationState.WITHDRAWN and not self.withdrawn_on:
             self.withdrawn_on = timezone.localdate()
-        with transaction.atomic():
-            left = self._address_left()
+        left = self._address_left()
+        if left is None:
             super().save(*args, **kwargs)
-            if left:
-                self.former_slugs.filter(slug=self.slug).delete()
-                self.former_slugs.get_or_create(slug=left)
+            return
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self.former_slugs.filter(slug=self.slug).delete()
+            self.former_slugs.get_or_create(slug=left)
 
     def get_absolute_url(self) -> str:
         """Its public address. A working copy has none but that of the record it revises."""
@@ -362,7 +365,8 @@ class Agreement(models.Model):
     def clean(self) -> None:
         """Refuse an address that leads to another record, and a withdrawal told by halves."""
         former = FormerSlug.objects.filter(slug=self.slug).exclude(agreement=self.pk)
-        self.clean_knowing(address_taken=former.exists())
+        # The address of a working copy is none that the public can know.
+        self.clean_knowing(address_taken=self.revises_id is None and former.exists())
 
     def clean_knowing(self, *, address_taken: bool) -> None:
         """What ``clean`` refuses, for a caller who knows whether the slug leads elsewhere."""

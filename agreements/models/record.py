@@ -179,11 +179,18 @@ class Edition(models.Model):
 
     @classmethod
     def lock(cls) -> None:
-        """Make whoever changes a record wait until this transaction ends."""
+        """Make whoever changes a record wait until this transaction ends.
+
+        Whoever locks a record does this before: the end of every change is a new edition, and
+        others are locked by a change of one, so that two could wait for each other.
+        """
+        locked = cls.objects.select_for_update().order_by("pk")
+        if len(locked) == 2:
+            return
         for pk in (cls.PUBLIC, cls.ALL):
-            # The second is not there yet where nothing has changed since an upgrade.
+            # Not there yet where nothing has changed since an upgrade.
             cls.objects.get_or_create(pk=pk)
-        list(cls.objects.select_for_update().order_by("pk"))
+        list(locked.all())
 
     @classmethod
     def renew(cls, *, public: bool = True) -> None:

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 import django_filters
 from django import forms
 
-from ..coverage import Asked, Instrument
+from ..coverage import Asked
 from ..models import Agency
+from ..rules.partners import Instrument
 from ..status import STANDING
 from .asked import Question
 from .filters import AgreementFilterSet

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple, overload
 from django.db import connection
 from django_countries import countries
 
-from ..coverage import Instrument
 from ..models import Agency, Agreement, Digest, Edition, ProductCategory
 from ..querysets import AgreementQuerySet
+from ..rules.partners import Instrument
 from ..search import query_terms
 from .entry import CODED, Entry
 from .index import Bitmaps, Order, Postings, Timelines, bitmap, flags

@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -143,12 +144,19 @@ def newest() -> Release | None:
     return None
 
 
-def mark() -> int:
-    """A number that is another one after each release, without a look into the folder."""
+def mark() -> str:
+    """A digest of the names in the folder: another one after each release, and the same on every
+    machine that has the same releases."""
     try:
-        return settings.RELEASES_ROOT.stat().st_mtime_ns
+        return _names(settings.RELEASES_ROOT, settings.RELEASES_ROOT.stat().st_mtime_ns)
     except FileNotFoundError:
-        return 0
+        return ""
+
+
+# The folder is looked into only where its time says that something came or went.
+@lru_cache(maxsize=1)
+def _names(folder: Path, changed: int) -> str:
+    return hashlib.sha256("\n".join(sorted(os.listdir(folder))).encode()).hexdigest()
 
 
 def withdrawn_since(release: Release) -> list[dict[str, str]]:

@@ -20,16 +20,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from .. import search
-from ..coverage import (
-    NOT_COUNTED_YET,
-    PRODUCTS_NOT_STATED,
-    Commitment,
-    Depth,
-    PairRow,
-    PartnerCell,
-    Reach,
-    Stage,
-)
+from ..coverage import NOT_COUNTED_YET, PRODUCTS_NOT_STATED, Commitment, Depth, Reach, Stage
 from ..dates import PartialDate
 from ..lineage import Drawing, drawing
 from ..models import (
@@ -47,6 +38,8 @@ from ..models import (
     SourceKind,
 )
 from ..question import Choice, Question
+from ..rules.pairs import PairRow
+from ..rules.partners import PartnerCell
 from ..status import MARKS, Status, counts_from
 
 register = template.Library()

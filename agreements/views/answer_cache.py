@@ -55,7 +55,7 @@ class PublicEdition(NamedTuple):
     the register's edition and of its releases, and the day, which begins in Singapore."""
 
     register: str
-    releases: int
+    releases: str
     day: datetime.date
 
     @classmethod

@@ -11,19 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ..coverage import (
-    Partner,
-    PartnerCell,
-    Stage,
-    answers,
-    between,
-    pair,
-    partners,
-    reaches,
-)
+from ..coverage import Stage, between, reaches
 from ..exports import partner_row, partners_csv
 from ..models import Agency, Agreement, RelationKind
 from ..question import CoverageFilterSet, Register, current
+from ..rules.pairs import answers, pair
+from ..rules.partners import Partner, PartnerCell, partners
 from ..status import STANDING
 from .answers import face
 from .parts import Refusal, comparable, comparison, day_asked

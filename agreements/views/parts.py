@@ -11,13 +11,13 @@ from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from ..coverage import Change, ChangeKind, changes
 from ..models import (
     Agreement,
     Provision,
     RelationKind,
 )
 from ..question import AgreementFilterSet, DayFilter, shown
+from ..rules.comparison import Change, ChangeKind, changes
 
 PAGE_SIZE = 25
 

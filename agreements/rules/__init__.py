@@ -1,0 +1,1 @@
+"""The rules of the register, each once and pure: no queries, no HTTP."""
