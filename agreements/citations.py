@@ -37,7 +37,7 @@ def version(agreement: Agreement) -> datetime.date:
 
 
 def participants(agreement: Agreement) -> list[str]:
-    """The names of the participants in the instrument's order; comes ``with_related()``."""
+    """The names of the participants in the instrument's order; comes with them prefetched."""
     return [part.agency.name for part in agreement.participations.all()]
 
 

@@ -44,7 +44,8 @@ def record_change(
 
 
 def _record_chunk(ids: Sequence[int], reason: str, user: Any, name: str, moved: bool) -> int:
-    written = [_stored(each) for each in Agreement.objects.filter(pk__in=ids).with_related()]
+    revised = dict(Agreement.objects.filter(pk__in=ids).values_list("pk", "revises"))
+    written = [Written(pk, record, revises_id=revised[pk]) for pk, record in recorded(ids).items()]
     return record_written(written, reason=reason, user=user, name=name, moved=moved)
 
 
@@ -65,10 +66,6 @@ class Written:
     def history(self) -> tuple[int, bool]:
         """The record with which its revisions stand, and whether they are a working copy's."""
         return self.revises_id or self.agreement_id, self.revises_id is not None
-
-
-def _stored(agreement: Agreement) -> Written:
-    return Written(agreement.pk, recorded(agreement), revises_id=agreement.revises_id)
 
 
 def record_written(
@@ -216,6 +213,6 @@ def record_decision(agreement: Agreement, *, reason: str, user: Any) -> None:
         made_by=user,
         made_by_name=user.get_username(),
         reason=reason,
-        snapshot=snapshot(Agreement.objects.with_related().get(pk=agreement.pk)),
+        snapshot=snapshot(agreement),
     )
     Agreement.objects.filter(pk=agreement.pk).update(lock_version=F("lock_version") + 1)

@@ -19,7 +19,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, Collate
+from django.db.models.functions import Collate
 
 from . import search
 from .lineage import STEPS
@@ -38,12 +38,6 @@ class PublicationState(models.TextChoices):
 def _holding_on(day: datetime.date) -> Q:
     """Of the standings of an agreement, the one that holds on ``day``."""
     return Q(from_day__lte=day) & (Q(until_day__isnull=True) | Q(until_day__gt=day))
-
-
-def taking_part_on(day: datetime.date) -> Q:
-    """The SQL twin of ``Participation.takes_part_on``."""
-    joined = Q(joined_on_latest__isnull=True) | Q(joined_on_latest__lte=day)
-    return joined & (Q(left_on_earliest__isnull=True) | Q(left_on_earliest__gt=day))
 
 
 def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
@@ -179,12 +173,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
 
     def withdrawn(self) -> "AgreementQuerySet":
         """Records that were public and whose address now only tells why they no longer are."""
-        # Not the column itself: SQLite would look up the state in the index of the newest even
-        # where another index has the rows in the order that is asked for (``or_withdrawn``).
-        named = self.alias(stands_as=Coalesce("state", Value("")))
-        withdrawn = named.filter(
-            stands_as=PublicationState.WITHDRAWN, first_published_at__isnull=False
-        )
+        withdrawn = self.filter(state=PublicationState.WITHDRAWN, first_published_at__isnull=False)
         return withdrawn.exclude(withdrawal_kind="")
 
     def kept(self) -> "AgreementQuerySet":
@@ -310,39 +299,15 @@ class AgreementQuerySet(models.QuerySet[Any]):
         due = Q(until__isnull=False) | Q(kind=MilestoneKind.REVIEW_DUE)
         return self.filter(Exists(self._milestones().filter(due)))
 
-    def changed_last(self, most: int) -> "AgreementQuerySet":
-        """At most ``most`` of these agreements, the last changed, in the order they have."""
-        changed = self.latest_changed_first().values_list("pk", flat=True)
-        return self.filter(pk__in=list(changed[:most]))
-
     def newest_first(self) -> "AgreementQuerySet":
         """By date of signature, undated last; a total order, the same on both databases."""
         return self.order_by(
             F("signed_on_earliest").desc(nulls_last=True), in_code_order(self, "slug")
         )
 
-    def oldest_first(self) -> "AgreementQuerySet":
-        """By date of signature, undated last."""
-        return self.order_by(
-            F("signed_on_earliest").asc(nulls_last=True), in_code_order(self, "slug")
-        )
-
-    def latest_changed_first(self) -> "AgreementQuerySet":
-        """By the time of the last change."""
-        return self.order_by("-updated_at", in_code_order(self, "slug"))
-
-    def earliest_changed_first(self) -> "AgreementQuerySet":
-        """By the time of the last change, as whoever keeps a copy reads them."""
-        return self.order_by("updated_at", in_code_order(self, "slug"))
-
     def or_withdrawn(self) -> "AgreementQuerySet":
         """These agreements and every withdrawn record."""
         return self.order_by() | self.model._default_manager.withdrawn()
-
-    def changed_after(self, moment: datetime.datetime, slug: str) -> "AgreementQuerySet":
-        """Those that ``earliest_changed_first`` puts after the ``slug`` changed at ``moment``."""
-        named = self.alias(code=in_code_order(self, "slug"))
-        return named.filter(Q(updated_at__gt=moment) | Q(code__gt=slug), updated_at__gte=moment)
 
     def telling_of(self, slugs: Iterable[str], named: Iterable[str]) -> "AgreementQuerySet":
         """The records that were ever public and tell something of those with ``slugs``: that name

@@ -244,9 +244,11 @@ class Period(NamedTuple):
     until_day: datetime.date | None
 
 
-def standings(signed_on: PartialDate | None, milestones: Iterable[Dated]) -> list[Period]:
-    """The status of an agreement on every day: periods from ``date.min`` on, without a gap, in
-    order. Two neighbours never have the same status.
+def rulings(
+    signed_on: PartialDate | None, milestones: Iterable[Dated]
+) -> list[tuple[datetime.date, Ruling]]:
+    """The ruling of every day: each with the day from which it is told so, up to the next, the
+    first from ``date.min`` on. Two neighbours never say the same.
 
     It is ``status_on`` on the days on which anything it reads begins to count.
     """
@@ -257,11 +259,21 @@ def standings(signed_on: PartialDate | None, milestones: Iterable[Dated]) -> lis
     days.update(m.until.earliest + datetime.timedelta(days=1) for m in told if m.until)
     if signed_on:
         days.add(signed_on.earliest)
-    begun: list[tuple[Status, datetime.date]] = []
+    found: list[tuple[datetime.date, Ruling]] = []
     for day in sorted(days):
-        status = status_on(day, signed_on, told).status
-        if not begun or begun[-1][0] != status:
-            begun.append((status, day))
+        ruling = status_on(day, signed_on, told)
+        if not found or found[-1][1].because != ruling.because:
+            found.append((day, ruling))
+    return found
+
+
+def standings(signed_on: PartialDate | None, milestones: Iterable[Dated]) -> list[Period]:
+    """The status of an agreement on every day: periods from ``date.min`` on, without a gap, in
+    order. Two neighbours never have the same status."""
+    begun: list[tuple[Status, datetime.date]] = []
+    for day, ruling in rulings(signed_on, milestones):
+        if not begun or begun[-1][0] != ruling.status:
+            begun.append((ruling.status, day))
     ends = [*(day for _, day in begun[1:]), None]
     return [Period(*period, end) for period, end in zip(begun, ends, strict=True)]
 

@@ -17,6 +17,7 @@ from agreements.history import record_change
 from agreements.management.commands import build_package
 from agreements.models import Agency, Agreement, CooperationArea, Edition
 from agreements.querysets import PublicationState
+from agreements.record.derive import reindex_agencies, reindex_terms
 from agreements.releases import building
 from tests import make
 
@@ -142,7 +143,7 @@ def test_a_record_that_moved_is_changed_and_not_another_one(small):
     moved = Agreement.objects.get(slug="made-up-second")
     moved.former_slugs.create(slug="made-up-second")
     Agreement.objects.filter(pk=moved.pk).update(slug="a-new-address", summary="Moved.")
-    Edition.renew()
+    make.derived(moved)
     release = build()
     assert told(release) == ([], ["a-new-address"], [])
     what = release.changes["agreements"]["changed"][0]["what"]
@@ -154,7 +155,8 @@ def test_a_renamed_agency_is_told_of_with_the_rows_that_name_it(small):
     Agency.objects.update(acronym="NEW")
     area = CooperationArea.objects.first()
     CooperationArea.objects.filter(pk=area.pk).update(name="Renamed area")
-    Edition.renew()
+    reindex_agencies(Agency.objects.values_list("pk", flat=True))
+    reindex_terms([area])
     release = build()
     assert told(release, "agencies") == ([], ["made-up-agency"], [])
     assert release.changes["agencies"]["changed"][0]["what"] == "acronym"
@@ -442,7 +444,7 @@ def test_a_record_that_moved_and_was_withdrawn_is_named_as_an_older_release_has_
         agreement = Agreement.objects.get(slug=old)
         agreement.former_slugs.create(slug=old)
         Agreement.objects.filter(pk=agreement.pk).update(slug=new)
-        Edition.renew()
+        make.derived(agreement)
 
     build()
     moved("made-up-second", "its-second-name")

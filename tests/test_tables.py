@@ -218,6 +218,7 @@ def awkward_register(empty_register):
         Relation.objects.create(agreement=agreement, kind="amends", target_title="=1+1 | \\")
     made[5].slug = "moved"
     made[5].save()
+    make.derived(*made)
     return made
 
 
@@ -234,6 +235,39 @@ def test_the_quick_rows_of_an_awkward_register_are_the_plain_ones(awkward_regist
         rows = told(table)
         assert rows == expected(table, DAY), table.name
         assert rows, table.name
+
+
+@pytest.mark.parametrize(
+    "day", ["0001-01-01", "2010-05-13", "2019-12-31", "2020-01-01", "2020-12-31"]
+)
+def test_the_flat_table_is_that_of_any_day(awkward_register, day):
+    """Participants join and leave, and the same line tells each day."""
+    joined = awkward_register[3].participations.first()
+    joined.joined_on = "2020"
+    joined.save()
+    make.derived(awkward_register[3])
+    day = datetime.date.fromisoformat(day)
+    assert told(TABLES["agreements"], day) == expected(TABLES["agreements"], day)
+
+
+def test_the_quick_records_are_the_plain_ones(awkward_register):
+    """What a revision keeps, of drafts and what they relate to as well."""
+    working_copy = make.agreement(state=PublicationState.DRAFT, revises=awkward_register[0])
+    ids = list(Agreement.objects.values_list("pk", flat=True))
+    plain = {a.pk: exports.record(a, staff=True) for a in Agreement.objects.with_related()}
+    plain[working_copy.pk]["slug"] = awkward_register[0].slug
+    quick = exports.recorded(ids)
+    assert quick == plain
+    assert [*quick[ids[0]]] == [*plain[ids[0]]], "in the same order"
+
+
+@pytest.mark.parametrize("text", ['\n"t', '"\n"t', '\n"d\n"h,', 'a\r\n"t","\n"', '"', '\n"'])
+def test_no_text_of_a_record_is_taken_for_a_mark_of_its_line(empty_register, text):
+    agency = make.agency(name=text, acronym=text)
+    make.agreement(
+        title=text, summary=text, areas_stated=text, participants=[agency, make.agency()]
+    )
+    assert told(TABLES["agreements"]) == expected(TABLES["agreements"], DAY)
 
 
 # --- One question, every table ------------------------------------------------------------------
@@ -450,6 +484,7 @@ def test_a_record_that_changes_while_the_table_is_sent_stands_as_it_was_when_it_
     sent = [next(pieces), next(pieces)]
     for agreement in (first, last):
         Agreement.objects.filter(pk=agreement.pk).update(title="Kanarienvogel")
+        make.derived(agreement)
     text = b"".join([*sent, *pieces]).decode("utf-8-sig")
     titles = {row["id"]: row["title"] for row in csv.DictReader(io.StringIO(text, newline=""))}
     assert titles[first.slug] == first.title
@@ -461,34 +496,34 @@ def test_a_record_withdrawn_meanwhile_breaks_the_table_off(client, monkeypatch):
         response = client.get(f"/{name}.csv")
         pieces = iter(response)
         assert next(pieces).decode().startswith("\ufeff" + TABLES[name].header[0])
-        Agreement.objects.register().filter(slug="hsa-mhlw-moc-2026").update(state="withdrawn")
+        withdrawn = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
+        withdrawn.state = "withdrawn"
+        withdrawn.save()
+        make.derived(withdrawn)
         with pytest.raises(exports.RegisterChanged):
             list(pieces)
-        Agreement.objects.filter(slug="hsa-mhlw-moc-2026").update(state="published")
+        withdrawn.state = "published"
+        withdrawn.save()
+        make.derived(withdrawn)
 
 
 @pytest.mark.shipped
-def test_a_term_that_is_newer_than_the_table_breaks_it_off(client):
+def test_a_term_that_is_newer_than_the_table_stands_in_it(client):
     last = Agreement.objects.register().newest_first().last()
-
-    def new_agency():
-        last.participations.create(agency=make.agency())
-
-    def new_area():
-        area = CooperationArea.objects.create(code="made-up", name="Made up", position=99)
-        make.provision(last, area=area.code)
-
-    def new_product():
-        product = ProductCategory.objects.create(code="made-up", name="Made up", position=99)
-        last.products.add(product)
-
-    for add in (new_product, new_area, new_agency):
-        pieces = iter(client.get("/agreements.csv"))
-        next(pieces)
-        next(pieces)
-        add()
-        with pytest.raises(exports.RegisterChanged):
-            list(pieces)
+    pieces = iter(client.get("/agreements.csv"))
+    sent = [next(pieces), next(pieces)]
+    last.participations.create(agency=make.agency(name="Made-up agency"), position=99)
+    area = CooperationArea.objects.create(code="made-up", name="Made-up area", position=99)
+    make.provision(last, area=area.code)
+    last.products.add(
+        ProductCategory.objects.create(code="made-up", name="Made-up product", position=99)
+    )
+    make.derived(last)
+    text = b"".join([*sent, *pieces]).decode("utf-8-sig")
+    row = list(csv.DictReader(io.StringIO(text, newline="")))[-1]
+    assert row["participants"].endswith("Made-up agency")
+    assert "Made-up area" in row["cross_cutting_areas"].split(" | ")
+    assert "Made-up product" in row["products"].split(" | ")
 
 
 def test_a_record_withdrawn_meanwhile_puts_off_the_workbook_and_frees_its_place(

@@ -2,6 +2,7 @@
 
 from .bulk import RegisterChanged, row_count, table_csv, table_rows
 from .cells import LIST_SEPARATOR, guard, unguard
+from .flat import Names, flat_line
 from .package import PACKAGE_FORMAT, package
 from .partners import PARTNER_COLUMNS, PARTNERS, partner_row, partners_csv
 from .records import (
@@ -12,6 +13,7 @@ from .records import (
     PUBLIC,
     STAFF,
     WITHHELD,
+    address_of,
     as_snapshot,
     coverage_table,
     inverse_relation,
@@ -19,11 +21,10 @@ from .records import (
     plain,
     plain_value,
     record,
-    recorded,
     register_document,
-    snapshot,
     told_record,
 )
+from .rows import recorded, snapshot
 from .tables import COLUMN_VERSION, COLUMNS, TABLES, Column, Table
 from .workbook import WORKBOOK_LIMIT, WORKBOOK_TYPE, workbook
 
@@ -45,10 +46,13 @@ __all__ = [
     "WORKBOOK_LIMIT",
     "WORKBOOK_TYPE",
     "Column",
+    "Names",
     "RegisterChanged",
     "Table",
+    "address_of",
     "as_snapshot",
     "coverage_table",
+    "flat_line",
     "guard",
     "inverse_relation",
     "life_of",

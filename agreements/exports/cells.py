@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+# A text of the register has no limit; the csv module's own is far below it.
+csv.field_size_limit(2**29)
+
 #: Joins the values of a list in one cell.
 LIST_SEPARATOR = " | "
 #: Begins every file: Excel takes a CSV without it for another encoding.
@@ -53,13 +56,18 @@ def parted(text: str) -> list[str]:
     return [re.sub(r"\\([\\|])", r"\1", value) for value in values]
 
 
-def csv_pieces(header: Iterable[str], batches: Iterable[Iterable[Iterable[str]]]) -> Iterator[str]:
-    """RFC 4180 text with a byte order mark: the header, then a piece for each batch of rows."""
-    yield BYTE_ORDER_MARK + _lines([header])
-    yield from map(_lines, batches)
-
-
-def _lines(rows: Iterable[Iterable[str]]) -> str:
+def csv_text(rows: Iterable[Iterable[str]]) -> str:
+    """Rows as RFC 4180 text."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue()
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """A row, or some cells of one, as RFC 4180 text without a line end."""
+    return csv_text([cells]).removesuffix("\r\n")
+
+
+def csv_rows(text: str) -> Iterator[list[str]]:
+    """The inverse of ``csv_text``."""
+    return csv.reader(io.StringIO(text, newline=""))

@@ -4,7 +4,6 @@
 ``csv-metadata.json`` the W3C's CSV on the Web (w3.org/TR/tabular-metadata).
 """
 
-import csv
 import datetime
 import hashlib
 import json
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from ..querysets import AgreementQuerySet, batched, in_code_order
-from .bulk import table_rows
-from .cells import BYTE_ORDER_MARK, LIST_SEPARATOR
+from .bulk import table_pieces
+from .cells import BYTE_ORDER_MARK, LIST_SEPARATOR, csv_text
 from .tables import TABLES, Column, Table
 
 #: Stands in every package; a new number for every change an importer must know.
@@ -110,17 +109,13 @@ def _write_tables(
     agreements: AgreementQuerySet, day: datetime.date, base_url: str, spools: dict[str, Any]
 ) -> dict[str, int]:
     counts = dict.fromkeys(TABLES, 0)
-    writers = {}
     for name, table in TABLES.items():
-        spools[name].write(BYTE_ORDER_MARK)
-        writers[name] = csv.writer(spools[name])
-        writers[name].writerow(table.header)
+        spools[name].write(BYTE_ORDER_MARK + csv_text([table.header]))
 
     def write(name: str, agreements: Sequence[int]) -> None:
-        table = TABLES[name]
-        for batch in table_rows(table, agreements, day, base_url):
-            writers[name].writerows(map(table.cells, batch))
-            counts[name] += len(batch)
+        for text, rows in table_pieces(TABLES[name], agreements, day, base_url):
+            spools[name].write(text)
+            counts[name] += rows
 
     ordered = agreements.order_by(in_code_order(agreements, "slug"))
     ids = list(ordered.values_list("pk", flat=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..coverage import Stage
 from ..rules.partners import Partner
-from .cells import csv_pieces
+from .cells import BYTE_ORDER_MARK, csv_text
 from .tables import Column
 
 _OF_STAGE = (
@@ -71,4 +71,4 @@ def _counted(prefix: str, slugs: tuple[str, ...]) -> dict[str, Any]:
 def partners_csv(rows: Iterable[dict[str, Any]]) -> str:
     """The table of partners as RFC 4180 text with a byte order mark."""
     cells = ([column.cell(row[column.name]) for column in PARTNERS] for row in rows)
-    return "".join(csv_pieces(PARTNER_COLUMNS, [cells]))
+    return BYTE_ORDER_MARK + csv_text([PARTNER_COLUMNS, *cells])

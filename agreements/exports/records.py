@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Model
+from django.urls import reverse
 
 from ..coverage import Grid
 from ..dates import PartialDate, to_partial_date
@@ -33,7 +34,7 @@ from ..models import (
     Source,
 )
 from ..querysets import AgreementQuerySet, in_code_order
-from ..status import Event
+from ..status import Event, status_on
 
 #: Stands first in every register document; a new number for every change an importer must know.
 FORMAT = "moctracker register 1"
@@ -285,15 +286,21 @@ def life_of(record: dict[str, Any]) -> tuple[PartialDate | None, list[Event]]:
 DERIVED = ("url", "status", "status_day", "status_because", "updated_at")
 
 
-def told_record(agreement: Agreement, day: datetime.date, base_url: str) -> dict[str, Any]:
-    """The public record and what follows from it on ``day``; comes ``with_related()``."""
-    ruling = agreement.ruling_on(day)
-    return record(agreement) | {
-        "url": base_url + agreement.get_absolute_url(),
+def address_of(record: dict[str, Any], base_url: str = "") -> str:
+    """The permanent address of an agreement, out of its record."""
+    return base_url + reverse("agreement-detail", args=[record["slug"]])
+
+
+def told_record(kept: dict[str, Any], day: datetime.date, base_url: str) -> dict[str, Any]:
+    """A public record as ``Digest.records`` gives it, and what follows from it on ``day``."""
+    ruling = status_on(day, *life_of(kept))
+    told = {name: value for name, value in kept.items() if name not in DERIVED}
+    return told | {
+        "url": address_of(kept, base_url),
         "status": ruling.status.value,
         "status_day": day.isoformat(),
         "status_because": ruling.because,
-        "updated_at": agreement.updated_at.isoformat(timespec="seconds"),
+        "updated_at": kept["updated_at"],
     }
 
 
@@ -323,20 +330,6 @@ def inverse_relation(relation: Relation) -> dict[str, Any]:
 def as_snapshot(whole: dict[str, Any]) -> str:
     """A record, its staff fields included, as the JSON text a revision keeps."""
     return json.dumps(whole, ensure_ascii=False, indent=1)
-
-
-def recorded(agreement: Agreement) -> dict[str, Any]:
-    """The whole record as a revision keeps it. A working copy goes by the address of the record
-    that it revises."""
-    whole = record(agreement, staff=True)
-    if agreement.revises:
-        whole["slug"] = agreement.revises.slug
-    return whole
-
-
-def snapshot(agreement: Agreement) -> str:
-    """The whole record as the JSON text a revision keeps."""
-    return as_snapshot(recorded(agreement))
 
 
 def vocabularies(agreements: AgreementQuerySet) -> dict[str, Iterable[Any]]:

@@ -124,6 +124,13 @@ class Table:
         """Where its columns of numbers stand."""
         return [place for place, column in enumerate(self.columns) if column.numeric]
 
+    def texts(self, cells: Sequence[str]) -> list[str]:
+        """The inverse of ``cells``."""
+        texts = [unguard(cell) for cell in cells]
+        for number in self._numbers:
+            texts[number] = cells[number]
+        return texts
+
     def cells(self, row: Sequence[str]) -> Sequence[str]:
         """A row of plain text as the cells of a CSV."""
         # Looked for in the whole row first: hardly any has one.

@@ -41,8 +41,10 @@ def write(
             progress(start + len(chunk), len(changes))
     if renamed := tables["agencies"].changed:
         reindex_agencies(change.instance.pk for change in renamed)
-    if terms := tables["areas"].changes + tables["products"].changes:
-        reindex_terms([change.instance for change in terms])
+    terms = (tables["areas"], tables["products"])
+    if any(table.changes for table in terms):
+        # Whatever names a new one was written just now.
+        reindex_terms([change.instance for table in terms for change in table.changed])
 
 
 def _mark_unchecked(changes: list[Change], reason: str, user: Any) -> None:

@@ -12,11 +12,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='digest',
-            name='dated',
-            field=models.TextField(default=''),
-        ),
-        migrations.AddField(
-            model_name='digest',
             name='entry',
             field=models.TextField(default=''),
         ),

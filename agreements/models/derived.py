@@ -46,10 +46,13 @@ class Standing(models.Model):
 class DigestQuerySet(models.QuerySet[Any]):
     """What is kept of records, to be read by their keys."""
 
+    def register(self) -> "DigestQuerySet":
+        """Of what the public may see now, and of which a record is kept."""
+        return self.filter(agreement__state=PublicationState.PUBLISHED).exclude(record="")
+
     def records(self, agreements: Collection[int]) -> dict[int, dict[str, Any]]:
         """``record`` of each of these agreements that is in the register now, by its key."""
-        kept = self.filter(agreement__in=agreements, agreement__state=PublicationState.PUBLISHED)
-        rows = kept.exclude(record="").values_list("agreement", "record")
+        rows = self.register().filter(agreement__in=agreements).values_list("pk", "record")
         return {pk: json.loads(text) for pk, text in rows}
 
 
@@ -66,7 +69,7 @@ class Digest(models.Model):
     #: The number of the rules by which things are worked out of records. Whoever changes what
     #: follows from a record (status, search terms, an entry, a line) adds one: ``manage.py derive``
     #: then finds what is to be worked out anew.
-    RULES = 2
+    RULES = 3
 
     #: ``RULES`` as it was then.
     rules = models.PositiveIntegerField()
@@ -78,12 +81,10 @@ class Digest(models.Model):
     odd_until = models.DateField(null=True)
     #: ``question.Entry``, as JSON.
     entry = models.TextField(default="")
-    #: The public record and when it last changed, as JSON.
+    #: The public record and when it last changed, as JSON; empty where the public may not see it.
     record = models.TextField(default="")
-    #: ``exports.FlatLine``: its line of the flat table, with marks for what depends on the day.
+    #: ``exports.flat_line``: its line of the flat table; empty in the same case.
     line = models.TextField(default="")
-    #: What stands for the marks, as JSON.
-    dated = models.TextField(default="")
 
     objects = DigestQuerySet.as_manager()
 

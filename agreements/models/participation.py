@@ -1,13 +1,13 @@
 """Who takes part in an agreement, and who signed it."""
 
 import datetime
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from ..dates import PartialDate, PartialDateField
+from ..dates import PartialDate, PartialDateField, to_partial_date
 from .agency import Agency, AgencyNameKind
 from .agreement import Agreement
 from .columns import Line, SmallNumber
@@ -30,6 +30,25 @@ class SigningAct(models.TextChoices):
     ACCEPTANCE = "acceptance", "Acceptance"
     RATIFICATION = "ratification", "Ratification"
     ACCESSION = "accession", "Accession"
+
+
+class Part(NamedTuple):
+    """The part of an agency, by its key: from the day on which it had surely joined, to the day
+    before it may have left; None where it took part from the first, or takes part for good."""
+
+    agency: str
+    joined: datetime.date | None
+    left: datetime.date | None
+
+    @classmethod
+    def stated(cls, agency: str, joined_on: Any, left_on: Any) -> "Part":
+        """From partial dates, as they are recorded."""
+        joined, left = to_partial_date(joined_on), to_partial_date(left_on)
+        return cls(agency, joined.latest if joined else None, left.earliest if left else None)
+
+    def on(self, day: datetime.date) -> bool:
+        """Whether it surely takes part on ``day``."""
+        return (not self.joined or self.joined <= day) and (not self.left or day < self.left)
 
 
 class Participation(models.Model):
@@ -108,8 +127,7 @@ class Participation(models.Model):
     def takes_part_on(self, day: datetime.date) -> bool:
         """Whether it surely takes part on ``day``: joining counts from the last day the date can
         mean, leaving from the first."""
-        joined = self.joined_on is None or self.joined_on.latest <= day
-        return joined and (self.left_on is None or day < self.left_on.earliest)
+        return Part.stated("", self.joined_on, self.left_on).on(day)
 
     @property
     def former_name(self) -> str:

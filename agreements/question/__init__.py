@@ -5,7 +5,7 @@ from .entry import Entry, as_text
 from .fields import DayFilter, MomentField
 from .filters import AgreementFilterSet
 from .partners import CoverageFilterSet
-from .register import Register, Tombstone, current
+from .register import Register, Tombstone, changed_first, current
 
 __all__ = [
     "CHOICES_SHOWN",
@@ -20,6 +20,7 @@ __all__ = [
     "Register",
     "Tombstone",
     "as_text",
+    "changed_first",
     "current",
     "shown",
 ]

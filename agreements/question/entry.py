@@ -6,24 +6,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..dates import PartialDate, to_partial_date
+from ..dates import to_partial_date
+from ..models.participation import Part
 from ..status import Period
 
 #: The fields with a list of codes by which agreements can be asked for.
 CODED = ("instrument_type", "legal_nature", "text_availability", "detail_level")
-
-
-class Part(NamedTuple):
-    """The part of an agency, by its key: from the day on which it had surely joined, to the day
-    before it may have left; None where it took part from the first, or takes part for good."""
-
-    agency: str
-    joined: datetime.date | None
-    left: datetime.date | None
-
-    def on(self, day: datetime.date) -> bool:
-        """``Participation.takes_part_on``."""
-        return (not self.joined or self.joined <= day) and (not self.left or day < self.left)
 
 
 class Provided(NamedTuple):
@@ -110,7 +98,7 @@ def as_text(record: dict[str, Any], stages: dict[str, str], standings: Iterable[
         if date
     ]
     parts = [
-        (row["agency"], _bound(row["joined_on"], "latest"), _bound(row["left_on"], "earliest"))
+        Part.stated(row["agency"], row["joined_on"], row["left_on"])
         for row in record["participations"]
     ]
     provisions = [
@@ -136,8 +124,3 @@ def as_text(record: dict[str, Any], stages: dict[str, str], standings: Iterable[
         [(period.from_day, period.status.value) for period in standings],
     ]
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=str)
-
-
-def _bound(stored: str | None, end: str) -> datetime.date | None:
-    date: PartialDate | None = to_partial_date(stored)
-    return getattr(date, end) if date else None

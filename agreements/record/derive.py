@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from .. import question, search
 from ..dates import PartialDate
-from ..exports import CHILDREN, PUBLIC, life_of, recorded
+from ..exports import CHILDREN, PUBLIC, Names, flat_line, life_of, recorded
 from ..models import (
     Agency,
     Agreement,
@@ -20,12 +20,14 @@ from ..models import (
     Digest,
     Edition,
     InstrumentType,
+    Outcome,
     ProductCategory,
+    Provision,
     SearchDocument,
     Standing,
 )
 from ..oddities import unsourced
-from ..querysets import batched
+from ..querysets import PublicationState, batched
 from ..status import Dated, MilestoneKind, Period, odd_until, standings
 
 #: Whole records in memory at a time.
@@ -55,8 +57,12 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
     """
     areas = [term.pk for term in terms if isinstance(term, CooperationArea)]
     products = [term.pk for term in terms if isinstance(term, ProductCategory)]
-    touched = Agreement.objects.filter(provisions__area__in=areas) | (
-        Agreement.objects.filter(products__in=products)
+    provisions = Provision.objects.filter(Q(area__in=areas) | Q(products__in=products))
+    outcomes = Outcome.objects.filter(products__in=products)
+    touched = Agreement.objects.filter(
+        Q(products__in=products)
+        | Q(pk__in=provisions.values("agreement"))
+        | Q(pk__in=outcomes.values("agreement"))
     )
     Edition.renew()
     restaged = [t.pk for t in terms if isinstance(t, CooperationArea) and t.moved_to_another_stage]
@@ -95,7 +101,7 @@ def derive(agreement_ids: Sequence[int]) -> None:
     # Before the records are read: the row is locked until the end, and whoever changes a record
     # waits for it. So what is kept never follows from an older state than the one that stands.
     Edition.renew(public=chosen.register().exists())
-    derive_written({each.pk: recorded(each) for each in chosen.with_related()})
+    derive_written(recorded(agreement_ids))
 
 
 def derive_written(records: Mapping[int, dict[str, Any]]) -> None:
@@ -112,18 +118,22 @@ def derive_written(records: Mapping[int, dict[str, Any]]) -> None:
     lives = {pk: life_of(record) for pk, record in records.items()}
     periods = derive_standings(lives)
     serial = Edition.present_serial()
-    digests = [
-        Digest(
-            agreement_id=pk,
-            rules=Digest.RULES,
-            serial=serial,
-            unsourced=unsourced(record),
-            odd_until=odd_until(*lives[pk]),
-            entry=question.as_text(record, known.stages, periods[pk]),
-            record=known.public_record(pk, record),
+    digests = []
+    for pk, record in records.items():
+        published = record["state"] == PublicationState.PUBLISHED
+        public = known.public_record(pk, record) if published else None
+        digests.append(
+            Digest(
+                agreement_id=pk,
+                rules=Digest.RULES,
+                serial=serial,
+                unsourced=unsourced(record),
+                odd_until=odd_until(*lives[pk]),
+                entry=question.as_text(record, known.stages, periods[pk]),
+                record=_as_json(public) if public else "",
+                line=flat_line(public, known.names) if public else "",
+            )
         )
-        for pk, record in records.items()
-    ]
     columns = [field.name for field in Digest._meta.concrete_fields if not field.primary_key]
     Digest.objects.bulk_create(
         digests, update_conflicts=True, unique_fields=["agreement"], update_fields=columns
@@ -171,35 +181,40 @@ class _Known:
 
     def __init__(self, records: Mapping[int, dict[str, Any]]) -> None:
         keys = {part["agency"] for each in records.values() for part in each["participations"]}
-        self.agencies: dict[str, list[str]] = {}
-        for agency in Agency.objects.filter(key__in=keys).prefetch_related("names"):
-            self.agencies[agency.key] = [
+        agencies = Agency.objects.filter(key__in=keys).prefetch_related("names")
+        #: All names by which an agency is found.
+        self.agencies = {
+            agency.key: [
                 agency.name,
                 agency.acronym,
                 agency.native_name,
                 str(agency.jurisdiction.name or ""),
                 *(other.name for other in agency.names.all()),
             ]
+            for agency in agencies
+        }
         areas = CooperationArea.objects.values_list("code", "name", "stage")
-        self.areas = {code: name for code, name, _ in areas}
+        self.names = Names(
+            {agency.key: (agency.short_name, str(agency.jurisdiction)) for agency in agencies},
+            {code: (name, stage) for code, name, stage in areas},
+            dict(ProductCategory.objects.values_list("code", "name")),
+        )
         self.stages = {code: stage for code, _, stage in areas}
         targets = {row["target"] for each in records.values() for row in each["relations"]}
         public = Agreement.objects.register().filter(slug__in=targets - {None})
         self.public = set(public.values_list("slug", flat=True))
         changed = Agreement.objects.filter(pk__in=records).values_list("pk", "updated_at")
         self.changed = dict(changed)
-        self.products = dict(ProductCategory.objects.values_list("code", "name"))
 
-    def public_record(self, pk: int, record: dict[str, Any]) -> str:
-        """``Digest.record``: as ``exports.record`` gives it to the public."""
+    def public_record(self, pk: int, record: dict[str, Any]) -> dict[str, Any]:
+        """``Digest.record``: as ``exports.record`` gives it to the public, and when it changed."""
         told = {name: record[name] for name in PUBLIC[Agreement]}
         for name, noun in CHILDREN[Agreement].items():
             told[name] = [{field: row[field] for field in PUBLIC[noun]} for row in record[name]]
         told["relations"] = [
             row for row in told["relations"] if row["target"] in self.public or not row["target"]
         ]
-        told["updated_at"] = self.changed[pk].isoformat(timespec="seconds")
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        return told | {"updated_at": self.changed[pk].isoformat(timespec="seconds")}
 
     def search_document(self, pk: int, of: dict[str, Any]) -> SearchDocument:
         """The search terms of one record."""
@@ -224,11 +239,11 @@ class _Known:
             texts += [person[name] for name in ("honorific", "name", "post", "acted_for")]
         for provision in of["provisions"]:
             texts += [
-                self.areas[provision["area"]],
+                self.names.areas[provision["area"]][0],
                 provision["statement"],
                 provision["condition"],
             ]
-        texts += [self.products[code] for code in of["products"]]
+        texts += [self.names.products[code] for code in of["products"]]
         for milestone in of["milestones"]:
             texts += [str(MilestoneKind(milestone["kind"]).label), milestone["note"]]
         texts += [outcome["statement"] for outcome in of["outcomes"]]
@@ -243,6 +258,10 @@ class _Known:
             # The titles stand above an excerpt anyway.
             passages=_passages(texts[len(title) :]),
         )
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _passages(texts: list[str]) -> str:

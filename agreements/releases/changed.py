@@ -24,9 +24,6 @@ _RECORDS = [name for name, table in TABLES.items() if not table.owner]
 Row = dict[str, str]
 Changes = dict[str, dict[str, list[dict[str, str]]]]
 
-# A text of the register has no limit; the csv module's own is far below it.
-csv.field_size_limit(max(csv.field_size_limit(), 2**29))
-
 
 def changes(before: Path, after: Path) -> Changes:
     """What the package ``after`` has that ``before`` has not, and the other way round.

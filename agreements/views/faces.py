@@ -1,7 +1,12 @@
 """The faces for programs: the same questions as the pages, answered as data."""
 
 import datetime
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
+from itertools import dropwhile, islice
+from json import loads
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,13 +17,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ..citations import bibtex, csl_json
+from ..coverage import coverage
 from ..exports import coverage_table, inverse_relation, record, told_record
 from ..feeds import agreements_atom, agreements_ics
-from ..models import Agency, Agreement, CooperationArea, ProductCategory
+from ..models import Agency, Agreement, CooperationArea, Digest, ProductCategory, Relation
 from ..models.vocabulary import validate_code
 from ..openapi import document
 from ..querysets import in_code_order
-from ..question import AgreementFilterSet, MomentField
+from ..question import AgreementFilterSet, Entry, MomentField, Tombstone, changed_first
 from .answers import face, file, json, problem, refused
 from .parts import (
     Refusal,
@@ -28,7 +34,6 @@ from .parts import (
     page_asked,
     question_asked,
     site_url,
-    told_from_the_other_side,
     tombstone,
 )
 
@@ -51,17 +56,23 @@ def agreement_json(request: HttpRequest) -> HttpResponse:
     if "after" in request.GET:
         raise Refusal({"after": ["It goes with updated_since, and without sort."]}, 404)
     page = page_asked(request, question.ids, RECORDS_A_PAGE)
-    found = Agreement.objects.register().with_related().in_bulk(page.object_list)
-    told = [found[pk] for pk in page.object_list if pk in found]
     return json(
         _asked(question)
         | _places(request, "agreement-json", page, *question.pairs)
         | {
             "resume": None,
-            "agreements": [told_record(a, question.day, site_url(request)) for a in told],
+            "agreements": _told(request, question, list(page.object_list)),
             "withdrawn": None,
         }
     )
+
+
+def _told(
+    request: HttpRequest, question: AgreementFilterSet, ids: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Those of these agreements that are in the register now, whole and in this order."""
+    found, base_url = Digest.objects.records(ids), site_url(request)
+    return [told_record(found[pk], question.day, base_url) for pk in ids if pk in found]
 
 
 def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse:
@@ -73,23 +84,16 @@ def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse
     if request.GET.get("page", "1") != "1":
         raise Refusal({"page": ["In the order of change there is no such page: follow next."]}, 404)
     after = _after(request)
-    since = question.form.cleaned_data["updated_since"]
-    if after:
-        # Nothing before the row to go on after: the database begins to read there.
-        since = max(since, after[0])
-    # One query for both: a second one would see a later register, and skip what came between.
-    # One condition on the rows, not a choice of ids: the index of the order of change says where
-    # to begin, and reading ends with the page.
-    rows = question.qs.or_withdrawn().filter(updated_at__gte=since)
-    rows = rows.earliest_changed_first().with_related()
-    if after:
-        rows = rows.changed_after(*after)
-    found = list(rows[: RECORDS_A_PAGE + 1])
-    page = found[:RECORDS_A_PAGE]
+    rows = _in_order_of_change(question, after)
+    page = list(islice(rows, RECORDS_A_PAGE))
     if page:
-        after = page[-1].updated_at, page[-1].slug
+        after = changed_first(page[-1])
     cursor = [("after", f"{after[0].isoformat()},{after[1]}")] if after else []
     resume = _at(request, "agreement-json", *question.pairs, *cursor)
+    # Whatever became of a row since the edition was read, it is told as what it is now.
+    ids = [row.pk for row in page]
+    withdrawn = Agreement.objects.withdrawn().select_related("merged_into")
+    gone = withdrawn.prefetch_related("former_slugs").in_bulk(ids)
     return json(
         _asked(question)
         | {
@@ -97,14 +101,31 @@ def _changes(request: HttpRequest, question: AgreementFilterSet) -> HttpResponse
             "page": None,
             "pages": None,
             "previous": None,
-            "next": resume if len(found) > len(page) else None,
+            "next": resume if next(rows, None) else None,
             "resume": resume,
-            "agreements": [
-                told_record(a, question.day, site_url(request)) for a in page if a.public
-            ],
-            "withdrawn": [_told_tombstone(request, a) for a in page if not a.public],
+            "agreements": _told(request, question, ids),
+            "withdrawn": [_told_tombstone(request, gone[pk]) for pk in ids if pk in gone],
         }
     )
+
+
+def _in_order_of_change(
+    question: AgreementFilterSet, after: tuple[datetime.datetime, str] | None
+) -> Iterator[Entry | Tombstone]:
+    """The agreements that answer and every tombstone, in the order of change, from the first one
+    ``after`` this moment and slug. All of one edition: what is committed later is dated later
+    (``history.record_written``), so nothing comes in before what was told."""
+    register, since = question.register, question.asked["updated_since"]
+    found, tombstones = question.found, register.tombstones
+    begin = bisect_left(tombstones, since, key=attrgetter("changed"))
+    if after:
+        # Not one row after the other from the first: however far on the page stands.
+        found &= register.changed_since(after[0])
+        begin = max(begin, bisect_right(tombstones, after, key=changed_first))
+    entries = register.ordered(found, "in_order_of_change")
+    if after:
+        entries = dropwhile(lambda entry: changed_first(entry) <= after, entries)
+    return merge(entries, tombstones[begin:], key=changed_first)
 
 
 def _after(request: HttpRequest) -> tuple[datetime.datetime, str] | None:
@@ -144,10 +165,8 @@ def agreement_atom(request: HttpRequest) -> HttpResponse:
     """What changed last among the agreements of the list."""
     question = question_asked(request)
     feed = agreements_atom(
-        question.qs,
-        question.day,
+        question,
         base_url=site_url(request),
-        title=question.sentence,
         page_url=_at(request, "agreement-list", *question.pairs),
         feed_url=_at(request, "agreement-atom", *question.pairs),
     )
@@ -157,10 +176,7 @@ def agreement_atom(request: HttpRequest) -> HttpResponse:
 @face
 def agreement_ics(request: HttpRequest) -> HttpResponse:
     """When the agreements of the list fall due, as a calendar."""
-    question = question_asked(request)
-    content = agreements_ics(
-        question.qs, question.day, base_url=site_url(request), title=question.sentence
-    )
+    content = agreements_ics(question_asked(request), base_url=site_url(request))
     return file(content, "text/calendar; charset=utf-8", "agreements.ics")
 
 
@@ -169,16 +185,22 @@ def record_json(request: HttpRequest, slug: str) -> HttpResponse:
     """One record as it is exported, with its status, its coverage and what others say of it."""
     only(request, "as_of")
     day = day_asked(request) or timezone.localdate()
-    agreement = Agreement.objects.register().with_related().filter(slug=slug).first()
-    if agreement is None:
-        return elsewhere(request, slug, _json_tombstone)
-    return json(_told_whole(request, agreement, day))
+    told = _told_whole(request, slug, day)
+    return json(told) if told else elsewhere(request, slug, _json_tombstone)
 
 
-def _told_whole(request: HttpRequest, agreement: Agreement, day: datetime.date) -> dict[str, Any]:
-    inverse = told_from_the_other_side(agreement)
-    return told_record(agreement, day, site_url(request)) | {
-        "coverage": coverage_table(agreement.grid),
+def _told_whole(request: HttpRequest, slug: str, day: datetime.date) -> dict[str, Any] | None:
+    kept = Digest.objects.register().only("record", "entry").filter(agreement__slug=slug).first()
+    if kept is None:
+        return None
+    public = loads(kept.record)
+    changed = datetime.datetime.fromisoformat(public["updated_at"])
+    entry = Entry.read(kept.pk, slug, changed, kept.entry)
+    products = ProductCategory.objects.values_list("code", flat=True)
+    others = Relation.objects.filter(agreement__in=Agreement.objects.register())
+    inverse = others.filter(target=kept.pk).select_related("agreement")
+    return told_record(public, day, site_url(request)) | {
+        "coverage": coverage_table(coverage(entry.provisions, list(products))),
         "inverse_relations": [inverse_relation(relation) for relation in inverse],
     }
 
@@ -257,15 +279,16 @@ def product_json(request: HttpRequest) -> HttpResponse:
 def openapi_json(request: HttpRequest) -> HttpResponse:
     """The description of all these faces for programs."""
     only(request)
-    newest = Agreement.objects.register().newest_first().with_related().first()
-    example = newest and _told_whole(request, newest, timezone.localdate())
+    newest = Agreement.objects.register().newest_first().values_list("slug", flat=True).first()
+    example = _told_whole(request, newest, timezone.localdate()) if newest else None
     return json(document(site_url(request), RECORDS_A_PAGE, example))
 
 
 def _citation(request: HttpRequest, slug: str, content_type: str, write: Callable) -> HttpResponse:
     """One record's citation as a file; a withdrawn record is cited no more."""
     only(request)
-    agreement = Agreement.objects.register().with_related().filter(slug=slug).first()
+    named = Agreement.objects.register().prefetch_related("participations__agency")
+    agreement = named.filter(slug=slug).first()
     if agreement is None:
         return elsewhere(request, slug, _gone)
     url = site_url(request) + agreement.get_absolute_url()

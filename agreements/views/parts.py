@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import EmptyPage, Page, Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
@@ -15,7 +14,6 @@ from django.urls import reverse
 from ..models import (
     Agreement,
     Provision,
-    Relation,
     RelationKind,
 )
 from ..question import AgreementFilterSet, DayFilter, shown
@@ -119,14 +117,6 @@ def day_asked(request: HttpRequest) -> datetime.date | None:
 def site_url(request: HttpRequest) -> str:
     """Scheme and host, to which an absolute path is joined."""
     return request.build_absolute_uri("/").rstrip("/")
-
-
-def told_from_the_other_side(agreement: Agreement) -> QuerySet[Relation]:
-    """The relations that other public agreements state to this one."""
-    relations = Relation.objects.filter(
-        target=agreement, agreement__in=Agreement.objects.register()
-    )
-    return relations.select_related("agreement")
 
 
 def elsewhere(
