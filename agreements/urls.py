@@ -6,9 +6,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from .exports import TABLES
-from .sitemaps import SITEMAPS
-from .views import agencies, agreements, changes, coverage, faces, releases, site, tables
-from .views.answer_cache import conditional, with_opened
+from .faces import api as faces
+from .faces import tables
+from .faces.answer_cache import conditional, with_opened
+from .pages import agencies, agreements, changes, coverage, releases, site
+from .pages.sitemaps import SITEMAPS
 
 urlpatterns = [
     path("", site.home, name="home"),

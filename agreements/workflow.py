@@ -15,7 +15,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
 
 from .exports import STAFF, record
-from .history import record_change, record_decision
 from .importer import restore
 from .models import (
     Agreement,
@@ -26,7 +25,8 @@ from .models import (
     Provision,
     Revision,
 )
-from .querysets import PublicationState
+from .models.querysets import PublicationState
+from .record.after_change import record_change, record_decision
 
 EDIT = "agreements.change_agreement"
 PUBLISH = "agreements.publish_agreement"

@@ -6,10 +6,10 @@ from django.contrib.auth.decorators import permission_required
 from django.urls import include, path
 from django.views.static import serve
 
-handler400 = "agreements.views.site.bad_request"
-handler403 = "agreements.views.site.not_allowed"
-handler404 = "agreements.views.site.not_found"
-handler500 = "agreements.views.site.failed"
+handler400 = "agreements.pages.site.bad_request"
+handler403 = "agreements.pages.site.not_allowed"
+handler404 = "agreements.pages.site.not_found"
+handler500 = "agreements.pages.site.failed"
 # allauth's: what it answers to too many attempts.
 handler429 = "agreements.sign_in.lockout.too_many_attempts"
 

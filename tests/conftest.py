@@ -13,8 +13,8 @@ from django.test import Client, override_settings
 from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import blocking_manager_key
 
+from agreements.faces import tables
 from agreements.models import Agency, Agreement, Edition, Relation
-from agreements.views import tables
 from moctracker import environment
 from tests.moving import person
 from tests.registers import Registers

@@ -20,9 +20,9 @@ from agreements.models import (
     Source,
     Standing,
 )
-from agreements.oddities import Told
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
 from agreements.record.derive import derive
+from agreements.record.oddities import Told
 
 _number = count(1)
 

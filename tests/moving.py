@@ -3,8 +3,8 @@
 from django.contrib.auth.models import Group, User
 
 from agreements import workflow
-from agreements.history import record_change
 from agreements.models import Agreement
+from agreements.record.after_change import record_change
 from tests import make
 
 

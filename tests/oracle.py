@@ -5,10 +5,10 @@ The engine in memory is held against this. Nothing here is fast, and nothing is 
 
 from itertools import combinations
 
-from agreements.coverage import Asked, between
-from agreements.jurisdictions import EU, eu_members
 from agreements.models import Agreement, SearchDocument
-from agreements.search import query_terms
+from agreements.models.search import query_terms
+from agreements.rules.coverage import Asked, between
+from agreements.rules.jurisdictions import EU, eu_members
 
 
 def answer(question):

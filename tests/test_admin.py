@@ -6,8 +6,8 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 
-from agreements.history import record_change
 from agreements.models import Agency, Agreement, CooperationArea, ProductCategory, Revision
+from agreements.record.after_change import record_change
 from tests import make
 from tests.desk import ADD, errors_of, record, rows
 

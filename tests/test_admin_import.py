@@ -18,11 +18,11 @@ from django.utils import timezone
 from agreements.admin import imports
 from agreements.admin.background import Outcome, Teller, in_background
 from agreements.exports import TABLES, package, table_csv
-from agreements.history import record_change
 from agreements.importer import FORMAT
 from agreements.importer.writing import write
 from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agreement, Edition, PendingImport, Revision
+from agreements.record.after_change import record_change
 from tests import make
 
 pytestmark = pytest.mark.django_db

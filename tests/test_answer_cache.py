@@ -16,10 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agreements import workflow
-from agreements.history import record_change
+from agreements.faces import answer_cache
+from agreements.faces.answer_cache import PublicEdition, ResponseCache, cache, conditional
 from agreements.models import Agreement, Edition
-from agreements.views import answer_cache
-from agreements.views.answer_cache import PublicEdition, ResponseCache, cache, conditional
+from agreements.record.after_change import record_change
 from tests import make, moving
 from tests.walk import reversed_routes
 
@@ -213,7 +213,7 @@ def test_a_new_edition_drops_the_answers_of_the_old_one(client):
 
 def test_an_answer_during_which_the_register_changed_is_not_kept(client, monkeypatch):
     """Another thread begins an edition and keeps its own answer while this one is rendered."""
-    from agreements.views import site
+    from agreements.pages import site
 
     listed, shown = site.listed, []
 

@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 from agreements import exports, releases
-from agreements.coverage import Stage
-from agreements.history import record_change
+from agreements.faces import api as faces
 from agreements.models import Agency, Agreement, CooperationArea, Relation
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
 from agreements.question import AgreementFilterSet, CoverageFilterSet, current
+from agreements.record.after_change import record_change
 from agreements.record.derive import reindex_agencies, reindex_terms
-from agreements.views import faces
+from agreements.rules.coverage import Stage
 from moctracker.wsgi import application
 from tests import make
 from tests.questions import PROBLEMS, QUESTIONS

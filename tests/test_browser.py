@@ -7,10 +7,10 @@ import re
 import pytest
 
 from agreements import releases
-from agreements.history import record_change
 from agreements.importer import FORMAT
 from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agreement
+from agreements.record.after_change import record_change
 from tests import make
 from tests.looks import accessibility_faults, follow, following
 

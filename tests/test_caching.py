@@ -9,10 +9,10 @@ from django.test import Client
 from django.urls import get_resolver
 
 from agreements.exports import register_document
-from agreements.history import record_change
+from agreements.faces.answer_cache import digest_of_files
+from agreements.faces.answers import FOR_PROGRAMS
 from agreements.models import Agency, Agreement, CooperationArea, Edition, ProductCategory
-from agreements.views.answer_cache import digest_of_files
-from agreements.views.answers import FOR_PROGRAMS
+from agreements.record.after_change import record_change
 from agreements.workflow import begin_working_copy
 from tests import make
 from tests.walk import reversed_routes
@@ -78,7 +78,7 @@ def test_what_is_refused_for_its_host_its_method_or_its_scheme_says_it_too(clien
 
 def test_an_error_of_ours_is_kept_by_nobody(client, monkeypatch):
     client.raise_request_exception = False
-    monkeypatch.setattr("agreements.views.site.listed", lambda *_: 1 / 0)
+    monkeypatch.setattr("agreements.pages.site.listed", lambda *_: 1 / 0)
     response = client.get("/")
     assert (response.status_code, response["Cache-Control"]) == (500, "no-store")
     assert "ETag" not in response

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agreements import citations
+from agreements.faces import citations
 from agreements.models import Agreement
 from tests import make
 

@@ -13,10 +13,10 @@ from django.db import close_old_connections, connection, connections
 from django.test import Client
 
 from agreements.exports import TABLES, register_document
-from agreements.history import record_change
 from agreements.importer import ImportRefused, plan
 from agreements.importer.document import from_json
 from agreements.models import Agreement, Edition, Standing
+from agreements.record.after_change import record_change
 from agreements.record.derive import derive_all
 from tests import make
 from tests.desk import ADD, as_shown, change_of, record

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agreements.coverage import (
+from agreements.rules.comparison import changes
+from agreements.rules.coverage import (
     PRODUCTS_NOT_STATED,
     Asked,
     Commitment,
@@ -16,7 +17,6 @@ from agreements.coverage import (
     coverage,
     reaches,
 )
-from agreements.rules.comparison import changes
 from agreements.rules.pairs import answers, pair
 from agreements.rules.partners import Instrument, partners
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from agreements.coverage import Stage
 from agreements.exports import PARTNER_COLUMNS
 from agreements.models import Agreement, Relation
 from agreements.question import AgreementFilterSet, CoverageFilterSet, current
-from agreements.status import STANDING
+from agreements.rules.coverage import Stage
+from agreements.rules.status import STANDING
 from tests import make
 
 pytestmark = pytest.mark.django_db

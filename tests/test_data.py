@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agreements.coverage import Stage
 from agreements.management.commands.import_register import SHIPPED
+from agreements.rules.coverage import Stage
 
 COMPILED = json.loads((Path(__file__).parent / "data/compiled_agreements.json").read_text())
 REGISTER = json.loads(SHIPPED.read_text())

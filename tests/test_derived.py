@@ -6,9 +6,7 @@ import json
 
 import pytest
 
-from agreements import history
 from agreements.exports import register_document
-from agreements.history import record_change
 from agreements.importer import writing
 from agreements.models import (
     AgencyName,
@@ -24,8 +22,10 @@ from agreements.models import (
     SearchDocument,
     Signatory,
 )
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
+from agreements.record import after_change as history
 from agreements.record import derive
+from agreements.record.after_change import record_change
 from agreements.record.derive import derive_all, reindex_agencies, reindex_terms
 from tests import make
 

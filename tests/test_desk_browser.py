@@ -7,7 +7,6 @@ from django.contrib.auth import get_user_model
 from playwright.sync_api import expect
 
 from agreements.exports import record
-from agreements.history import record_change
 from agreements.models import (
     Agency,
     Agreement,
@@ -21,6 +20,7 @@ from agreements.models import (
     Signatory,
     Source,
 )
+from agreements.record.after_change import record_change
 from tests import make
 from tests.desk import change_of
 from tests.looks import accessibility_faults, follow, following

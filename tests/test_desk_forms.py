@@ -16,7 +16,6 @@ from django.test.utils import CaptureQueriesContext
 
 from agreements.admin.posted import in_order
 from agreements.exports import record as export
-from agreements.history import record_change
 from agreements.models import (
     Agency,
     Agreement,
@@ -27,6 +26,7 @@ from agreements.models import (
     Provision,
     Revision,
 )
+from agreements.record.after_change import record_change
 from agreements.workflow import begin_working_copy
 from tests import make
 from tests.desk import ADD, as_shown, change_of, errors_of, record, render_nothing, rows

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from agreements import dictionary
 from agreements.exports import (
     CHILDREN,
     COLUMN_VERSION,
@@ -36,6 +35,7 @@ from agreements.models import (
     Provision,
     meaning,
 )
+from agreements.pages import dictionary
 from agreements.question import AgreementFilterSet, CoverageFilterSet
 from tests import make
 

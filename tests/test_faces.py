@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from icalendar import Calendar
 
-from agreements import exports, feeds
-from agreements.coverage import Commitment
+from agreements import exports
+from agreements.faces import feeds
 from agreements.models import Agency, Agreement, Relation
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
+from agreements.rules.coverage import Commitment
 from tests import make
 from tests.questions import PROBLEMS, QUESTIONS, csv_rows, slugs_on_pages
 

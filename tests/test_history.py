@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agreements import exports
-from agreements.changes import DifferenceKind, differences, in_one_line, marks
 from agreements.dates import PartialDateField
-from agreements.history import record_change
 from agreements.importer import parse
 from agreements.models import Agreement, CooperationArea, Revision, Source
+from agreements.record.after_change import record_change
+from agreements.record.differences import DifferenceKind, differences, in_one_line, marks
 from tests import make
 from tests.desk import record
 

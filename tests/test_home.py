@@ -9,9 +9,9 @@ import pytest
 from django.http import QueryDict
 from django.utils.html import strip_tags
 
-from agreements.coverage import Depth, Stage
 from agreements.models import Agreement
 from agreements.question import AgreementFilterSet
+from agreements.rules.coverage import Depth, Stage
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -6,12 +6,12 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from agreements import exports
-from agreements.history import record_change
 from agreements.models import (
     Agreement,
     Relation,
 )
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
+from agreements.record.after_change import record_change
 from tests import make
 from tests.walk import CANARY, hidden_record, public_paths, unpacked
 

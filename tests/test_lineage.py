@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agreements.lineage import BOX_HEIGHT, BOX_WIDTH, drawing, layered
+from agreements.rules.lineage import BOX_HEIGHT, BOX_WIDTH, drawing, layered
 
 EDGES = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=25)
 

@@ -14,9 +14,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from agreements import links
-from agreements.links import Finding, LinkChecker, addresses_due, by_turns, is_public
 from agreements.models import Agreement, Edition, Revision, Source
+from agreements.nightly import links
+from agreements.nightly.links import Finding, LinkChecker, addresses_due, by_turns, is_public
 from tests import make
 
 PUBLIC_NUMBER = "93.184.215.14"

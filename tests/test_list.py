@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from agreements.coverage import Depth, Stage
 from agreements.exports import COLUMNS, unguard
-from agreements.history import record_change
 from agreements.models import Agreement
 from agreements.question import AgreementFilterSet
-from agreements.status import Status
+from agreements.record.after_change import record_change
+from agreements.rules.coverage import Depth, Stage
+from agreements.rules.status import Status
 from tests import make
 from tests.questions import PROBLEMS, QUESTIONS, csv_rows, slugs_on_pages
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.utils.html import strip_tags
 
-from agreements.coverage import NOT_COUNTED_YET
+from agreements.rules.coverage import NOT_COUNTED_YET
 from tests import make
 from tests.walk import public_paths, unpacked
 

@@ -18,8 +18,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agreements import history
-from agreements.changes import differences
 from agreements.exports import (
     COLUMNS,
     PUBLIC,
@@ -57,7 +55,9 @@ from agreements.models import (
     Signatory,
     Source,
 )
+from agreements.record import after_change as history
 from agreements.record.derive import derive
+from agreements.record.differences import differences
 from tests import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]

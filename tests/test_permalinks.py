@@ -7,10 +7,10 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from agreements.exports import register_document
-from agreements.history import record_change
 from agreements.importer import ImportRefused, parse
 from agreements.models import Agreement, FormerSlug, Relation
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
+from agreements.record.after_change import record_change
 from agreements.urls import urlpatterns
 from tests import make
 from tests.walk import CANARY, hidden_record

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from agreements.exports import register_document
-from agreements.jurisdictions import eu_members
 from agreements.models import Agency, Agreement, Edition, Participation
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
 from agreements.question import AgreementFilterSet
+from agreements.rules.jurisdictions import eu_members
 from tests import make, oracle
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]

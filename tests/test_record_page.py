@@ -16,7 +16,7 @@ from agreements.models import (
     Participation,
     Relation,
 )
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
 from agreements.templatetags import register as tags
 from tests import make
 

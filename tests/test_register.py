@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agreements.history import record_change
 from agreements.models import Agency, Agreement, Digest, Edition, Participation
 from agreements.question import register as engine
 from agreements.question.index import Bitmaps, Postings, Timelines, bitmap
-from agreements.status import Status
+from agreements.record.after_change import record_change
+from agreements.rules.status import Status
 from tests import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]

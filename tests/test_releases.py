@@ -13,10 +13,10 @@ from django.core.management import CommandError, call_command
 
 from agreements import releases
 from agreements.exports import TABLES
-from agreements.history import record_change
 from agreements.management.commands import build_package
 from agreements.models import Agency, Agreement, CooperationArea, Edition
-from agreements.querysets import PublicationState
+from agreements.models.querysets import PublicationState
+from agreements.record.after_change import record_change
 from agreements.record.derive import reindex_agencies, reindex_terms
 from agreements.releases import building
 from tests import make

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from agreements.dates import to_partial_date
 from agreements.models import Reminder
-from agreements.reminders import due_dates, letters
+from agreements.nightly.reminders import due_dates, letters
 from tests import make
 
 pytestmark = [
@@ -278,7 +278,7 @@ def test_two_runs_at_once_do_not_tell_the_same_twice(owner, desk):
     """Both have read what is due before either writes; the second finds it taken."""
     from django.core.mail import get_connection
 
-    from agreements.reminders import send
+    from agreements.nightly.reminders import send
 
     term(30, owner=owner)
     term(30)

@@ -14,8 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from agreements import workflow
 from agreements.exports import CHILDREN
-from agreements.history import record_change
 from agreements.models import Agency, Agreement, CooperationArea, ProductCategory, Revision
+from agreements.record.after_change import record_change
 from agreements.workflow import Move
 from tests import make
 from tests.desk import empty_form, record, render_nothing, rows

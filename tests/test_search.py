@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from agreements.history import record_change
 from agreements.models import (
     Agency,
     AgencyName,
@@ -16,8 +15,9 @@ from agreements.models import (
     Participation,
     Relation,
 )
+from agreements.models.search import document_terms, excerpt, marked, query_terms
+from agreements.record.after_change import record_change
 from agreements.record.derive import reindex_agencies
-from agreements.search import document_terms, excerpt, marked, query_terms
 from tests import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]

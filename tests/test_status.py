@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agreements.dates import PartialDate, to_partial_date
-from agreements.history import record_change
 from agreements.models import Agreement, Digest, Edition, Milestone
+from agreements.models.search import document_terms
 from agreements.record import derive as deriving
-from agreements.search import document_terms
-from agreements.status import (
+from agreements.record.after_change import record_change
+from agreements.rules.status import (
     MARKS,
     UNDATED_ALLOWED,
     WORKING,

@@ -14,8 +14,8 @@ from django.db.backends.utils import CursorWrapper
 from django.test import Client
 
 from agreements import releases
-from agreements.views.storage_errors import FULL as FULL_DISK
-from agreements.views.storage_errors import storage_fault, unavailable
+from agreements.faces.storage_errors import FULL as FULL_DISK
+from agreements.faces.storage_errors import storage_fault, unavailable
 from tests.signing_in import PASSWORD, give_password
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]

@@ -24,10 +24,10 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from agreements import exports
-from agreements.coverage import Commitment, Depth
 from agreements.exports import TABLES
 from agreements.exports.package import COUNTING_RULES
 from agreements.exports.records import children_of, in_term_order, plain_value
+from agreements.faces import tables
 from agreements.models import (
     Agency,
     AgencyName,
@@ -40,8 +40,8 @@ from agreements.models import (
     Relation,
     Signatory,
 )
-from agreements.querysets import PublicationState
-from agreements.views import tables
+from agreements.models.querysets import PublicationState
+from agreements.rules.coverage import Commitment, Depth
 from tests import make
 from tests.make import AWKWARD
 from tests.questions import PROBLEMS, QUESTIONS, slugs_on_pages
@@ -455,7 +455,7 @@ def test_the_workbook_refuses_as_the_tables_do(client, monkeypatch):
     day = timezone.localdate()
     assert head["Content-Disposition"] == f'attachment; filename="agreements-{day}-filtered.xlsx"'
     assert head["Access-Control-Allow-Origin"] == "*"
-    monkeypatch.setattr("agreements.views.tables.WORKBOOK_LIMIT", 10)
+    monkeypatch.setattr("agreements.faces.tables.WORKBOOK_LIMIT", 10)
     response = client.get("/agreements.xlsx")
     assert response.status_code == 413
     assert "at most 10 agreements" in response.content.decode()

@@ -24,7 +24,6 @@ from django.utils import timezone
 from agreements import exports, releases, workflow
 from agreements.admin import imports
 from agreements.admin.background import Outcome, Teller
-from agreements.history import record_change
 from agreements.importer import FORMAT
 from agreements.models import (
     Agency,
@@ -33,6 +32,7 @@ from agreements.models import (
     PendingImport,
     ProductCategory,
 )
+from agreements.record.after_change import record_change
 from tests import make
 from tests.made_up_key import Key
 from tests.signing_in import PASSWORD, SECRET

@@ -11,10 +11,10 @@ from django.db import connection
 from django.db.models import ProtectedError
 
 from agreements import exports, workflow
-from agreements.history import record_change
 from agreements.importer import parse
 from agreements.models import Agreement, Evidence, Relation, Revision
 from agreements.models.timeline import RelationKind
+from agreements.record.after_change import record_change
 from agreements.workflow import Move
 from tests import make
 from tests.desk import change_of, empty_form, rows

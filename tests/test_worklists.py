@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agreements.admin.worklists import WORKLISTS, counted_for
-from agreements.coverage import Commitment
 from agreements.models import Agreement
-from agreements.oddities import facts_without_source, oddities
-from agreements.status import MilestoneKind, odd_dates, term_ending
+from agreements.record.oddities import facts_without_source, oddities
+from agreements.rules.coverage import Commitment
+from agreements.rules.status import MilestoneKind, odd_dates, term_ending
 from tests import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]

@@ -5,7 +5,6 @@ import zipfile
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from agreements.history import record_change
 from agreements.models import (
     Agreement,
     Evidence,
@@ -16,6 +15,7 @@ from agreements.models import (
     Signatory,
 )
 from agreements.models.columns import Line, Prose
+from agreements.record.after_change import record_change
 from agreements.urls import urlpatterns
 from tests import make
 

@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ..coverage import deepest_first
-from ..history import record_change
 from ..models import Agreement, Revision
 from ..models.columns import Line
-from ..oddities import Oddity, Told, oddities
-from ..status import Status
+from ..record.after_change import record_change
+from ..record.oddities import Oddity, Told, oddities
+from ..rules.coverage import deepest_first
+from ..rules.status import Status
 from ..workflow import FROZEN
 from . import imports, revisions, workflow
 from .forms import HeldForm

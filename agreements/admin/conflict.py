@@ -9,10 +9,10 @@ from django.db import models
 from django.http import QueryDict
 from django.utils.text import capfirst
 
-from ..changes import ROW_KEY, Difference, DifferenceKind, differences
 from ..exports import PUBLIC, STAFF, plain, plain_value
 from ..exports.records import in_term_order
-from ..history import names_in
+from ..record.after_change import names_in
+from ..record.differences import ROW_KEY, Difference, DifferenceKind, differences
 from .forms import RowFormSet, widget_of
 from .posted import Row, in_order, put_rows, rows_of
 

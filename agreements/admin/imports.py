@@ -22,12 +22,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ..changes import Difference, differences
 from ..exports.tables import NOUNS
-from ..history import names_in
 from ..importer import Change, Imported, ImportRefused, Plan, plan, read
 from ..models import PendingImport
 from ..models.columns import Line
+from ..record.after_change import names_in
+from ..record.differences import Difference, differences
 from .background import Outcome, Teller, in_background
 
 T = TypeVar("T")

@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
-from ..changes import Difference, DifferenceKind, differences
 from ..exports import record
-from ..history import names_in
 from ..models.columns import Line
+from ..record.after_change import names_in
+from ..record.differences import Difference, DifferenceKind, differences
 from .forms import HeldForm
 from .saving import CarefulAdmin
 

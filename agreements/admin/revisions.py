@@ -14,11 +14,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..changes import Difference, differences, in_one_line
 from ..exports import record
-from ..history import names_in, record_change
 from ..importer import ImportRefused, restore
 from ..models import Agreement, Edition, Revision
+from ..record.after_change import names_in, record_change
+from ..record.differences import Difference, differences, in_one_line
 from ..workflow import Refused, begin_working_copy, content
 
 PAGE_SIZE = 50

@@ -29,7 +29,7 @@ from django.utils.text import capfirst, slugify
 
 from ..exports import record
 from ..models import Edition
-from ..oddities import Oddity, digest
+from ..record.oddities import Oddity, digest
 from .conflict import Conflict, Line, differing, standing_forms, take_in
 from .forms import HeldForm, look_up_choices
 from .kept import author_mark, keeps_typed, take

@@ -15,13 +15,13 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_safe
 
 from .. import workflow
-from ..changes import Difference, differences
 from ..exports import record
-from ..history import names_in
 from ..importer import ImportRefused
 from ..models import Agreement, WithdrawalKind
 from ..models.vocabulary import validate_code
-from ..views.agreements import record_context
+from ..pages.agreements import record_context
+from ..record.after_change import names_in
+from ..record.differences import Difference, differences
 from ..workflow import Conflict, Gone, Incomplete, Move, Refused
 
 #: With the words before it, a reason fits the line that a revision has for it.

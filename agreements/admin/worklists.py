@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from ..models import Agreement
-from ..querysets import AgreementQuerySet
+from ..models.querysets import AgreementQuerySet
 
 #: How far ahead the front page looks for terms that lapse.
 DAYS_AHEAD = 90

@@ -12,10 +12,10 @@ from functools import lru_cache
 from itertools import count, groupby
 from typing import Any, NamedTuple
 
-from ..coverage import Stage, by_stage
 from ..dates import to_partial_date
 from ..models.participation import Part
-from ..status import rulings
+from ..rules.coverage import Stage, by_stage
+from ..rules.status import rulings
 from .cells import csv_line, guard, joined
 from .records import address_of, life_of
 from .tables import AGREEMENTS, STAGE_COLUMNS

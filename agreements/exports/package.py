@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any
 
-from ..querysets import AgreementQuerySet, batched, in_code_order
+from ..models.querysets import AgreementQuerySet, batched, in_code_order
 from .bulk import table_pieces
 from .cells import BYTE_ORDER_MARK, LIST_SEPARATOR, csv_text
 from .tables import TABLES, Column, Table

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..coverage import Stage
+from ..rules.coverage import Stage
 from ..rules.partners import Partner
 from .cells import BYTE_ORDER_MARK, csv_text
 from .tables import Column

@@ -15,7 +15,6 @@ from django.db import models
 from django.db.models import Model
 from django.urls import reverse
 
-from ..coverage import Grid
 from ..dates import PartialDate, to_partial_date
 from ..models import (
     Agency,
@@ -33,8 +32,9 @@ from ..models import (
     Signatory,
     Source,
 )
-from ..querysets import AgreementQuerySet, in_code_order
-from ..status import Event, status_on
+from ..models.querysets import AgreementQuerySet, in_code_order
+from ..rules.coverage import Grid
+from ..rules.status import Event, status_on
 
 #: Stands first in every register document; a new number for every change an importer must know.
 FORMAT = "moctracker register 1"

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from ..models import Agreement, Relation
-from ..querysets import Among
+from ..models.querysets import Among
 from .records import CHILDREN, NATURAL_KEY, PUBLIC, SPELLED, STAFF, as_snapshot, plain
 
 #: No column: the address of the record that a working copy revises.

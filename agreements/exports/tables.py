@@ -12,10 +12,10 @@ from typing import Any
 from django.db import models
 from django.db.models import Model
 
-from ..coverage import Stage
 from ..dates import PartialDateField
 from ..models import Agency, Agreement, CooperationArea, ProductCategory, meaning
-from ..status import Status
+from ..rules.coverage import Stage
+from ..rules.status import Status
 from .cells import any_formula, guard, joined, parted, unguard
 from .records import CHILDREN, NATURAL_KEY, PUBLIC
 

@@ -21,7 +21,7 @@ from ..models import (
     Relation,
     Source,
 )
-from ..querysets import PublicationState
+from ..models.querysets import PublicationState
 from .checks import checks_of, messages
 from .document import Document, ImportRefused, Row
 

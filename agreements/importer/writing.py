@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Model, Q
 
 from ..exports import CHILDREN, PUBLIC, STAFF, plain_value
-from ..history import Written, record_change, record_written
 from ..models import Agency, Agreement, Source
+from ..record.after_change import Written, record_change, record_written
 from ..record.derive import reindex_agencies, reindex_terms
 from .plan import Change, Progress, TablePlan
 

@@ -8,8 +8,8 @@ from django.db import models
 from django.urls import reverse
 
 from ..dates import PartialDateField
-from ..querysets import AgencyQuerySet
 from .columns import Jurisdiction, Line, Prose, WebAddress
+from .querysets import AgencyQuerySet
 from .vocabulary import validate_code
 
 LANGUAGE_HELP = "The language's short code: ja, ko, fr, pt. Screen readers need it."

@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 
-from ..coverage import Cell, Grid, by_stage, coverage
 from ..dates import PartialDateField
-from ..querysets import AgreementQuerySet, PublicationState
-from ..status import Dated, Ruling, first_effect, status_on
+from ..rules.coverage import Cell, Grid, by_stage, coverage
+from ..rules.status import Dated, Ruling, first_effect, status_on
 from .columns import Jurisdiction, Line, Prose, WebAddress
+from .querysets import AgreementQuerySet, PublicationState
 from .vocabulary import ProductCategory, validate_code
 
 

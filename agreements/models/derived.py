@@ -11,9 +11,9 @@ from typing import Any
 
 from django.db import models
 
-from ..querysets import PublicationState
 from .agreement import Agreement
 from .columns import Line
+from .querysets import PublicationState
 
 
 class Standing(models.Model):

@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from ..coverage import Commitment, Depth, Stage
 from ..dates import PartialDateField
+from ..rules.coverage import Commitment, Depth, Stage
 from .agency import Agency
 from .agreement import Agreement
 from .columns import Line, Prose, SmallNumber

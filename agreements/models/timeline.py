@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from ..dates import PartialDate, PartialDateField
-from ..status import MARKS, TERM_SETTING, UNDATED_ALLOWED, MilestoneKind
+from ..rules.status import MARKS, TERM_SETTING, UNDATED_ALLOWED, MilestoneKind
 from .agreement import Agreement
 from .columns import Line, Prose
 from .evidence import SourcedRow

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.core.validators import RegexValidator
 from django.db import models
 
-from ..coverage import Stage
+from ..rules.coverage import Stage
 from .columns import Line, Prose, SmallNumber
 
 validate_code = RegexValidator(

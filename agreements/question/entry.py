@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..dates import to_partial_date
 from ..models.participation import Part
-from ..status import Period
+from ..rules.status import Period
 
 #: The fields with a list of codes by which agreements can be asked for.
 CODED = ("instrument_type", "legal_nature", "text_availability", "detail_level")

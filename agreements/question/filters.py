@@ -14,11 +14,11 @@ import django_filters
 from django.forms import BoundField
 from django.utils import dateformat
 
-from ..coverage import Asked, Commitment, Depth, Stage
-from ..jurisdictions import EU, eu_members
 from ..models import InstrumentType
-from ..querysets import AgreementQuerySet, Among
-from ..status import Status
+from ..models.querysets import AgreementQuerySet, Among
+from ..rules.coverage import Asked, Commitment, Depth, Stage
+from ..rules.jurisdictions import EU, eu_members
+from ..rules.status import Status
 from .asked import MAX_SIDES, Question
 from .fields import DayFilter, MomentFilter, PartialDateFilter, written
 from .index import Bitmaps

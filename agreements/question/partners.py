@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import django_filters
 from django import forms
 
-from ..coverage import Asked
 from ..models import Agency
+from ..rules.coverage import Asked
 from ..rules.partners import Instrument
-from ..status import STANDING
+from ..rules.status import STANDING
 from .asked import Question
 from .filters import AgreementFilterSet
 

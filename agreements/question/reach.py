@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from ..coverage import Asked
+from ..rules.coverage import Asked
 from .entry import Provided
 from .index import Bitmaps
 

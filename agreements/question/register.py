@@ -22,9 +22,9 @@ from django.db import connection
 from django_countries import countries
 
 from ..models import Agency, Agreement, Digest, Edition, ProductCategory
-from ..querysets import AgreementQuerySet
+from ..models.querysets import AgreementQuerySet
+from ..models.search import query_terms
 from ..rules.partners import Instrument
-from ..search import query_terms
 from .entry import CODED, Entry
 from .index import Bitmaps, Order, Postings, Timelines, bitmap, flags
 from .reach import Point, Reach, points

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from .. import question, search
+from .. import question
 from ..dates import PartialDate
 from ..exports import CHILDREN, PUBLIC, Names, flat_line, life_of, recorded
 from ..models import (
@@ -25,10 +25,11 @@ from ..models import (
     Provision,
     SearchDocument,
     Standing,
+    search,
 )
-from ..oddities import unsourced
-from ..querysets import PublicationState, batched
-from ..status import Dated, MilestoneKind, Period, odd_until, standings
+from ..models.querysets import PublicationState, batched
+from ..rules.status import Dated, MilestoneKind, Period, odd_until, standings
+from .oddities import unsourced
 
 #: Whole records in memory at a time.
 SEVERAL = 500

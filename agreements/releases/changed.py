@@ -10,8 +10,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from ..changes import differences, in_one_line
 from ..exports import TABLES, Table
+from ..record.differences import differences, in_one_line
 
 #: Follow from the day and the place of the export, or from changes that are not public.
 _NO_CHANGE = {"status_day", "updated_at", "url"}

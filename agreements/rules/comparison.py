@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from ..coverage import (
+from .coverage import (
     DEPTH,
     FIRMNESS,
     PRODUCTS_NOT_STATED,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..coverage import (
+from .coverage import (
     Cell,
     Directed,
     Held,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..coverage import (
+from .coverage import (
     PRODUCTS_NOT_STATED,
     Asked,
     Cell,

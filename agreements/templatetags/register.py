@@ -19,10 +19,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from .. import search
-from ..coverage import NOT_COUNTED_YET, PRODUCTS_NOT_STATED, Commitment, Depth, Reach, Stage
 from ..dates import PartialDate
-from ..lineage import Drawing, drawing
 from ..models import (
     Agreement,
     DetailLevel,
@@ -36,11 +33,14 @@ from ..models import (
     RelationKind,
     Source,
     SourceKind,
+    search,
 )
 from ..question import Choice, Question
+from ..rules.coverage import NOT_COUNTED_YET, PRODUCTS_NOT_STATED, Commitment, Depth, Reach, Stage
+from ..rules.lineage import Drawing, drawing
 from ..rules.pairs import PairRow
 from ..rules.partners import PartnerCell
-from ..status import MARKS, Status, counts_from
+from ..rules.status import MARKS, Status, counts_from
 
 register = template.Library()
 

@@ -14,8 +14,8 @@ from django.test.utils import (
     teardown_test_environment,
 )
 
-from agreements.history import record_change
 from agreements.models import Agreement, Digest
+from agreements.record.after_change import record_change
 from tests.desk import as_shown, change_of, errors_of
 
 from . import register

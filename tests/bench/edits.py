@@ -9,8 +9,8 @@ import time
 
 from django.db import transaction
 
-from agreements.history import record_change
 from agreements.models import Agreement
+from agreements.record.after_change import record_change
 
 from . import register
 from .pages import tell_memory

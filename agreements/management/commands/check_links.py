@@ -8,14 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from agreements.links import (
+from agreements.management.arguments import whole_number
+from agreements.nightly.links import (
     RUN_SECONDS,
     LinkChecker,
     addresses_due,
     by_turns,
     record_finding,
 )
-from agreements.management.arguments import whole_number
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from agreements.management.arguments import whole_number
-from agreements.reminders import (
+from agreements.nightly.reminders import (
     Letter,
     NotSent,
     begun_and_not_finished,

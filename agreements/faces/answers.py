@@ -8,7 +8,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
-from .parts import Refusal
+from .asked import Refusal
 
 METHODS = "GET, HEAD, OPTIONS"
 #: How an address ends at which a program asks.

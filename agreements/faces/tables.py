@@ -11,7 +11,7 @@ from django.utils import timezone
 from ..exports import TABLES, WORKBOOK_LIMIT, WORKBOOK_TYPE, RegisterChanged, row_count, table_csv
 from ..exports import workbook as write_workbook
 from .answers import face
-from .parts import Refusal, question_asked, site_url
+from .asked import Refusal, question_asked, site_url
 
 #: So many are written at the same time, in one process. Each holds a thread until its reader has
 #: it all; the other threads stay free for pages, however slowly the readers read.

@@ -7,10 +7,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ..listed import listed
+from ..faces.asked import PAGE_SIZE, day_asked
+from ..faces.listed import listed
 from ..models import Agency
 from ..question import current
-from .parts import PAGE_SIZE, day_asked
 
 
 @require_safe

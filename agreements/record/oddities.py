@@ -12,9 +12,9 @@ from difflib import SequenceMatcher
 from types import SimpleNamespace
 from typing import Any
 
-from . import status
-from .coverage import Commitment
-from .models import Agreement, Participation, Relation, Source
+from ..models import Agreement, Participation, Relation, Source
+from ..rules import status
+from ..rules.coverage import Commitment
 
 #: Two signatures of the same parties this near may be one and the same.
 NEAR = datetime.timedelta(days=31)

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from django.db.models import TextChoices
 
-from .dates import PartialDate
+from ..dates import PartialDate
 
 
 class Status(TextChoices):

@@ -13,9 +13,8 @@ from django.db import models
 from django.http import QueryDict
 from django.utils.choices import flatten_choices
 
-from .coverage import NOT_COUNTED_YET, Commitment, Depth, Stage
-from .dates import FIRST_YEAR, LAST_YEAR, PartialDateField, PartialDateFormField
-from .exports import (
+from ..dates import FIRST_YEAR, LAST_YEAR, PartialDateField, PartialDateFormField
+from ..exports import (
     CHILDREN,
     DERIVED,
     NATURAL_KEY,
@@ -24,16 +23,17 @@ from .exports import (
     WORKBOOK_LIMIT,
     WORKBOOK_TYPE,
 )
-from .models import (
+from ..models import (
     Agreement,
     RelationKind,
     WithdrawalKind,
     meaning,
 )
-from .models.columns import Jurisdiction
-from .models.vocabulary import validate_code
-from .question import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField, Question
-from .status import Status
+from ..models.columns import Jurisdiction
+from ..models.vocabulary import validate_code
+from ..question import MAX_SIDES, AgreementFilterSet, CoverageFilterSet, MomentField, Question
+from ..rules.coverage import NOT_COUNTED_YET, Commitment, Depth, Stage
+from ..rules.status import Status
 
 #: Grows in its first part when a program that reads the answers would have to change.
 VERSION = "1.0"

@@ -18,9 +18,9 @@ from django.core.validators import validate_email
 from django.urls import reverse
 from django.utils import timezone
 
-from .dates import PartialDate, to_partial_date
-from .models import Agreement, Reminder
-from .status import MilestoneKind, term_ending
+from ..dates import PartialDate, to_partial_date
+from ..models import Agreement, Reminder
+from ..rules.status import MilestoneKind, term_ending
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ import django_filters
 from django.db.models import TextChoices
 from django.utils import timezone
 
-from .coverage import Commitment, Depth, Stage
-from .exports import TABLES, Column, RegisterChanged, Table, package
-from .models import (
+from ..exports import TABLES, Column, RegisterChanged, Table, package
+from ..models import (
     AgencyKind,
     AgencyNameKind,
     Agreement,
@@ -38,8 +37,9 @@ from .models import (
     SourceKind,
     TextAvailability,
 )
-from .question import AgreementFilterSet, CoverageFilterSet, Question
-from .status import MilestoneKind, Status
+from ..question import AgreementFilterSet, CoverageFilterSet, Question
+from ..rules.coverage import Commitment, Depth, Stage
+from ..rules.status import MilestoneKind, Status
 
 #: Examples are looked for in so many agreements, the newest ones.
 _SAMPLE = 200

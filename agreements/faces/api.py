@@ -16,17 +16,14 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from ..citations import bibtex, csl_json
-from ..coverage import coverage
 from ..exports import coverage_table, inverse_relation, record, told_record
-from ..feeds import agreements_atom, agreements_ics
 from ..models import Agency, Agreement, CooperationArea, Digest, ProductCategory, Relation
+from ..models.querysets import in_code_order
 from ..models.vocabulary import validate_code
-from ..openapi import document
-from ..querysets import in_code_order
 from ..question import AgreementFilterSet, Entry, MomentField, Tombstone, changed_first
+from ..rules.coverage import coverage
 from .answers import face, file, json, problem, refused
-from .parts import (
+from .asked import (
     Refusal,
     day_asked,
     elsewhere,
@@ -36,6 +33,9 @@ from .parts import (
     site_url,
     tombstone,
 )
+from .citations import bibtex, csl_json
+from .feeds import agreements_atom, agreements_ics
+from .openapi import document
 
 #: The most records that one answer holds.
 RECORDS_A_PAGE = 100

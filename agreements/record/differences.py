@@ -18,9 +18,9 @@ from django.db import models
 from django.db.models import Model
 from django_countries.fields import Country
 
-from .dates import PartialDateField, to_partial_date
-from .exports import CHILDREN, PUBLIC, STAFF
-from .models import (
+from ..dates import PartialDateField, to_partial_date
+from ..exports import CHILDREN, PUBLIC, STAFF
+from ..models import (
     AgencyName,
     Agreement,
     Evidence,
@@ -33,7 +33,7 @@ from .models import (
     Signatory,
     Source,
 )
-from .models.columns import Jurisdiction
+from ..models.columns import Jurisdiction
 
 #: The names of agencies, terms and agreements by their natural key.
 Names = Mapping[type[Model], Mapping[str, str]]

@@ -14,11 +14,11 @@ from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from .changes import differences, in_one_line, references
-from .exports import NATURAL_KEY, as_snapshot, recorded, snapshot
-from .models import Agency, Agreement, Authorship, Edition, Revision
-from .querysets import PublicationState, batched
-from .record.derive import SEVERAL, derive, derive_written
+from ..exports import NATURAL_KEY, as_snapshot, recorded, snapshot
+from ..models import Agency, Agreement, Authorship, Edition, Revision
+from ..models.querysets import PublicationState, batched
+from .derive import SEVERAL, derive, derive_written
+from .differences import differences, in_one_line, references
 
 
 def record_change(

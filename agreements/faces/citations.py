@@ -11,9 +11,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from .coverage import Commitment
-from .dates import PartialDate
-from .models import Agreement
+from ..dates import PartialDate
+from ..models import Agreement
+from ..rules.coverage import Commitment
 
 REGISTER = "moctracker"
 REGISTER_TITLE = (

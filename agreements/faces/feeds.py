@@ -10,13 +10,13 @@ from django.utils.feedgenerator import Atom1Feed
 from django.utils.html import escape
 from icalendar import Calendar, Event
 
-from .dates import PartialDate, to_partial_date
-from .exports import address_of, life_of
+from ..dates import PartialDate, to_partial_date
+from ..exports import address_of, life_of
+from ..models import Agreement, Digest
+from ..models.querysets import batched
+from ..question import AgreementFilterSet
+from ..rules.status import MilestoneKind, status_on
 from .listed import listed
-from .models import Agreement, Digest
-from .querysets import batched
-from .question import AgreementFilterSet
-from .status import MilestoneKind, status_on
 
 #: A feed holds at most so many agreements of a list, the last changed.
 FEED_LENGTH = 100

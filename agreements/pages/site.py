@@ -14,18 +14,18 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.defaults import server_error
 
-from .. import dictionary as dictionary_of_data
 from .. import releases
-from ..coverage import Asked, Commitment, Depth, Stage
 from ..exports import PARTNERS, TABLES
-from ..listed import listed
+from ..faces.answers import FOR_PROGRAMS, nothing_here, opened, refused
+from ..faces.api import RECORDS_A_PAGE
+from ..faces.asked import Refusal
+from ..faces.listed import listed
+from ..faces.storage_errors import storage_fault, unavailable
 from ..models import Agreement
 from ..question import Register, current
-from ..status import STANDING, Status
-from .answers import FOR_PROGRAMS, nothing_here, opened, refused
-from .faces import RECORDS_A_PAGE
-from .parts import Refusal
-from .storage_errors import storage_fault, unavailable
+from ..rules.coverage import Asked, Commitment, Depth, Stage
+from ..rules.status import STANDING, Status
+from . import dictionary as dictionary_of_data
 
 #: What the sources say is so or is agreed. What is only intended is never added to it.
 _FIRM = (Commitment.IN_OPERATION, Commitment.AGREED)

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.sitemaps import Sitemap
 from django.urls import reverse
 
-from .models import Agency, Agreement
+from ..models import Agency, Agreement
 
 
 class PageSitemap(Sitemap):

@@ -4,13 +4,12 @@ import datetime
 from collections.abc import Iterable
 from typing import Any
 
-from . import search
-from .coverage import by_stage
-from .dates import to_partial_date
-from .exports import PUBLIC, life_of
-from .models import Agreement, Digest, Participation, SearchDocument
-from .question import Register
-from .status import status_on
+from ..dates import to_partial_date
+from ..exports import PUBLIC, life_of
+from ..models import Agreement, Digest, Participation, SearchDocument, search
+from ..question import Register
+from ..rules.coverage import by_stage
+from ..rules.status import status_on
 
 #: What stands in the agreement itself.
 _OWN = tuple(name for name in PUBLIC[Agreement] if name not in ("products", "signed_on"))

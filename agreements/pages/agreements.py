@@ -9,11 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ..citations import bibtex, csl_json, linked_data, plain_citation
-from ..listed import listed, marked
-from ..models import Agreement, Capacity, RelationKind
-from ..question import AgreementFilterSet, current
-from .parts import (
+from ..faces.asked import (
     PAGE_SIZE,
     Refusal,
     comparable,
@@ -24,6 +20,10 @@ from .parts import (
     site_url,
     tombstone,
 )
+from ..faces.citations import bibtex, csl_json, linked_data, plain_citation
+from ..faces.listed import listed, marked
+from ..models import Agreement, Capacity, RelationKind
+from ..question import AgreementFilterSet, current
 
 
 @require_safe

@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 
 from ..addresses import at_the_desk
 from .answers import FOR_PROGRAMS, opened, refused
-from .parts import Refusal
+from .asked import Refusal
 
 BUSY = "the database is busy"
 FULL = "the disk is full"

@@ -26,8 +26,8 @@ from urllib.parse import quote, urljoin, urlsplit
 from django.db.models import F, Min, Q
 from django.utils import timezone
 
-from .models import Source
-from .querysets import PublicationState
+from ..models import Source
+from ..models.querysets import PublicationState
 
 #: What one address may cost: seconds for one answer and for all hops together, and the hops.
 ANSWER_SECONDS = 10.0

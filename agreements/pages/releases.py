@@ -16,9 +16,9 @@ from django.urls import reverse
 from django.views.decorators.http import condition, require_safe
 
 from .. import releases
+from ..faces.answers import face, json
+from ..faces.asked import Refusal, only, page_asked
 from ..models import Agency, Agreement, CooperationArea, ProductCategory
-from .answers import face, json
-from .parts import Refusal, only, page_asked
 
 PAGE_SIZE = 20
 #: Of one kind of change, so many are shown; the JSON has them all.

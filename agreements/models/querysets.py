@@ -21,9 +21,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Collate
 
+from ..rules.lineage import STEPS
+from ..rules.status import CLOSED, MilestoneKind, Status
 from . import search
-from .lineage import STEPS
-from .status import CLOSED, MilestoneKind, Status
 
 
 class PublicationState(models.TextChoices):

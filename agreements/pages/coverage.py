@@ -11,15 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ..coverage import Stage, between, reaches
 from ..exports import partner_row, partners_csv
+from ..faces.answers import face
+from ..faces.asked import Refusal, comparable, comparison, day_asked
 from ..models import Agency, Agreement, RelationKind
 from ..question import CoverageFilterSet, Register, current
+from ..rules.coverage import Stage, between, reaches
 from ..rules.pairs import answers, pair
 from ..rules.partners import Partner, PartnerCell, partners
-from ..status import STANDING
-from .answers import face
-from .parts import Refusal, comparable, comparison, day_asked
+from ..rules.status import STANDING
 
 #: How many agencies the page shows before one is chosen.
 OVERVIEW = 12

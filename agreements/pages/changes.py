@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from ..changes import Difference, differences, in_one_line, public_part
-from ..history import names_in, present_addresses
+from ..faces.asked import elsewhere, only, page_asked
 from ..models import Agreement, Revision
+from ..record.after_change import names_in, present_addresses
+from ..record.differences import Difference, differences, in_one_line, public_part
 from .agreements import withdrawn
-from .parts import elsewhere, only, page_asked
 
 PAGE_SIZE = 10
 

@@ -1,0 +1,1 @@
+"""Every answer for programs, and what they share with the pages."""

@@ -1,0 +1,1 @@
+"""What runs at night on records: reminders and the check of links."""
