@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agreements.models import Agency, Agreement, Digest, Edition, Participation
-from agreements.question import register as engine
+from agreements.question import present
+from agreements.question.entry import Entry
 from agreements.question.index import Bitmaps, Postings, Timelines, bitmap
+from agreements.question.register import ORDERS
 from agreements.record.after_change import record_change
 from agreements.rules.status import Status
 from tests import make
@@ -41,7 +43,7 @@ def told(register):
         ],
         "known": [keys(register.known_by(day)) for day in DAYS],
         "signed": [(keys(register.signed_since(d)), keys(register.signed_by(d))) for d in DAYS],
-        "orders": {name: list(register.ids(register.live, name)) for name in engine.ORDERS},
+        "orders": {name: list(register.ids(register.live, name)) for name in ORDERS},
         "words": [keys(register.holding(text)) for text in ("gmp", "厚生", "made-up", "zyxw")],
         "titles": [keys(register.holding(text, in_title=True)) for text in ("moc", "made-up")],
         "tombstones": register.tombstones,
@@ -51,7 +53,7 @@ def told(register):
 
 
 def anew():
-    return told(engine._read(None))
+    return told(present._read(None))
 
 
 def withdraw(each, draw):
@@ -108,7 +110,7 @@ CHANGES = [
 @pytest.mark.parametrize("seed", range(3))
 def test_a_chain_of_changes_leaves_what_reading_anew_finds(seed):
     draw = random.Random(seed)  # noqa: S311
-    first = known = engine.current()
+    first = known = present.current()
     before = told(first)
     for _ in range(15):
         changed = draw.sample(list(Agreement.objects.all()), draw.randint(1, 3))
@@ -116,9 +118,9 @@ def test_a_chain_of_changes_leaves_what_reading_anew_finds(seed):
             draw.choice(CHANGES)(each, draw)
             each.save()
         if record_change([each.pk for each in changed], reason="Made up.", name="test"):
-            new = engine.current()
+            new = present.current()
             assert new.entries[: len(known.entries)] == known.entries
-            assert told(new) == told(engine._read(None))
+            assert told(new) == told(present._read(None))
             known = new
     assert known.dead > 10
     assert told(first) == before
@@ -127,16 +129,16 @@ def test_a_chain_of_changes_leaves_what_reading_anew_finds(seed):
 @pytest.mark.django_db(transaction=True)
 def test_a_change_that_does_not_show_is_not_read(django_assert_num_queries):
     """Agencies, vocabularies and tombstones are read whole; of the agreements, the changed ones."""
-    engine.current()
+    present.current()
     made = Agreement.objects.get(slug="hsa-mhlw-moc-2026")
     made.title = "Zyxw"
     made.save()
     record_change([made.pk], reason="Made up.", name="test")
     read = []
-    entry = engine.Entry.read
+    entry = Entry.read
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine.Entry, "read", lambda *row: read.append(row[0]) or entry(*row))
-        assert list(engine.current().ids(engine.current().holding("zyxw"))) == [made.pk]
+        patch.setattr(Entry, "read", lambda *row: read.append(row[0]) or entry(*row))
+        assert list(present.current().ids(present.current().holding("zyxw"))) == [made.pk]
     # Besides it, what tells of it.
     assert made.pk in read
     assert len(read) <= 1 + made.relations.count()
@@ -144,32 +146,32 @@ def test_a_change_that_does_not_show_is_not_read(django_assert_num_queries):
 
 @pytest.mark.django_db(transaction=True)
 def test_many_dead_slots_are_given_up(monkeypatch):
-    monkeypatch.setattr(engine, "_MOST_DEAD", 3)
+    monkeypatch.setattr(present, "_MOST_DEAD", 3)
     made = Agreement.objects.get(slug="jsepa-2002")
     for number in range(6):
         made.title = f"Zyxw {number}"
         made.save()
         record_change([made.pk], reason="Made up.", name="test")
-        assert engine.current().dead <= 4
-    assert list(engine.current().ids(engine.current().holding("zyxw"))) == [made.pk]
+        assert present.current().dead <= 4
+    assert list(present.current().ids(present.current().holding("zyxw"))) == [made.pk]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_another_database_in_its_place_is_read_anew():
     """A backup is put back: it has other records under lower numbers."""
     make.agreement(title="Zyxw")
-    assert engine.current().holding("zyxw") & engine.current().live
+    assert present.current().holding("zyxw") & present.current().live
     Agreement.objects.filter(title="Zyxw").update(first_published_at=None)
     Agreement.objects.filter(title="Zyxw").delete()
     Edition.objects.update(serial=0, mark="made-up")
-    assert not engine.current().holding("zyxw") & engine.current().live
+    assert not present.current().holding("zyxw") & present.current().live
 
 
 def test_a_record_of_other_rules_is_not_answered_from(monkeypatch):
     made = make.agreement(title="Zyxw")
     Digest.objects.filter(agreement=made).update(rules=Digest.RULES - 1, entry="not what it was")
     Edition.renew()
-    assert made.pk not in list(engine.current().ids(engine.current().live))
+    assert made.pk not in list(present.current().ids(present.current().live))
 
 
 # --- The indexes ---------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""What several pages ask and show."""
+"""What faces and pages alike read from a request, and what they say when they cannot answer it."""
 
 import datetime
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import EmptyPage, Page, Paginator
@@ -13,49 +13,8 @@ from django.urls import reverse
 
 from ..models import (
     Agreement,
-    Provision,
-    RelationKind,
 )
 from ..question import AgreementFilterSet, DayFilter, shown
-from ..rules.comparison import Change, ChangeKind, changes
-
-PAGE_SIZE = 25
-
-
-class Comparison(NamedTuple):
-    """What one agreement changes about an earlier one. ``silent`` is the one of which no provision
-    is recorded, so that there is nothing to compare."""
-
-    kind: RelationKind
-    agreement: Agreement
-    earlier: Agreement
-    changes: list[Change]
-    silent: Agreement | None = None
-
-
-def comparison(
-    kind: RelationKind,
-    agreement: Agreement,
-    earlier: Agreement,
-    before: Iterable[Provision],
-    after: Iterable[Provision],
-    product_order: Iterable[str],
-) -> Comparison:
-    """Compare two sets of provisions. Unless it replaces the earlier agreement, that one still
-    stands, so nothing is lessened or dropped by what the later does not say."""
-    before, after = list(before), list(after)
-    if not (before and after):
-        return Comparison(kind, agreement, earlier, [], agreement if before else earlier)
-    found = changes(before, after, list(product_order))
-    if not kind.replaces:
-        losses = (ChangeKind.LESSENED, ChangeKind.NO_LONGER_STATED)
-        found = [change for change in found if change.kind not in losses]
-    return Comparison(kind, agreement, earlier, found)
-
-
-def comparable(kind: str) -> bool:
-    """Whether a relation of this kind asks what the later agreement changes."""
-    return kind != RelationKind.PART_OF
 
 
 class Refusal(BadRequest):

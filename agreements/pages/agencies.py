@@ -7,10 +7,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ..faces.asked import PAGE_SIZE, day_asked
+from ..faces.asked import day_asked
 from ..faces.listed import listed
 from ..models import Agency
 from ..question import current
+from .agreements import PAGE_SIZE
 
 
 @require_safe

@@ -10,10 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ..faces.asked import (
-    PAGE_SIZE,
     Refusal,
-    comparable,
-    comparison,
     day_asked,
     elsewhere,
     page_asked,
@@ -24,6 +21,10 @@ from ..faces.citations import bibtex, csl_json, linked_data, plain_citation
 from ..faces.listed import listed, marked
 from ..models import Agreement, Capacity, RelationKind
 from ..question import AgreementFilterSet, current
+from .comparison import comparable, comparison
+
+#: Agreements on a page of the list.
+PAGE_SIZE = 25
 
 
 @require_safe

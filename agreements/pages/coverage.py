@@ -13,13 +13,14 @@ from django.views.decorators.http import require_safe
 
 from ..exports import partner_row, partners_csv
 from ..faces.answers import face
-from ..faces.asked import Refusal, comparable, comparison, day_asked
+from ..faces.asked import Refusal, day_asked
 from ..models import Agency, Agreement, RelationKind
 from ..question import CoverageFilterSet, Register, current
 from ..rules.coverage import Stage, between, reaches
 from ..rules.pairs import answers, pair
 from ..rules.partners import Partner, PartnerCell, partners
 from ..rules.status import STANDING
+from .comparison import comparable, comparison
 
 #: How many agencies the page shows before one is chosen.
 OVERVIEW = 12

@@ -5,7 +5,8 @@ from .entry import Entry, as_text
 from .fields import DayFilter, MomentField
 from .filters import AgreementFilterSet
 from .partners import CoverageFilterSet
-from .register import Register, Tombstone, changed_first, current
+from .present import current
+from .register import Register, Tombstone, changed_first
 
 __all__ = [
     "CHOICES_SHOWN",

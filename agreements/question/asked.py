@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from .fields import written
-from .register import current
+from .present import current
 
 #: More sides than any pair or group of regulators that is asked about; each costs every other.
 MAX_SIDES = 10

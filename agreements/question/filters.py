@@ -5,7 +5,6 @@ Every face of the list asks through ``AgreementFilterSet``, so all give the same
 """
 
 import datetime
-from collections.abc import Iterable
 from functools import cached_property, reduce
 from operator import and_
 from typing import Any
@@ -22,6 +21,7 @@ from ..rules.status import Status
 from .asked import MAX_SIDES, Question
 from .fields import DayFilter, MomentFilter, PartialDateFilter, written
 from .index import Bitmaps
+from .kinds import Coded, Modifier, Narrowing, Several, either, every
 from .reach import Reach
 from .register import Ids
 
@@ -48,69 +48,7 @@ _STATUS_IN_WORDS = {
 }
 
 
-class Narrowing:
-    """What a filter does besides taking a value. It is asked only where a value was chosen."""
-
-    field_name: str
-    #: Its turn in the sentence, and what stands before its words there.
-    turn: int
-    joint: str = ", "
-
-    @property
-    def group(self) -> str:
-        """Filters of one group ask one thing together: a value is counted without them all."""
-        return self.field_name
-
-    def limit(self, question: "AgreementFilterSet", chosen: Any) -> int | None:
-        """The agreements that meet it; None where it leaves none out."""
-        return None
-
-    def counted(
-        self, question: "AgreementFilterSet", others: int, found: int
-    ) -> dict[str, int] | None:
-        """Value -> how many agreements there are with it, of those that ``others`` leave (all that
-        is asked but this group), or of those ``found``; None where none are counted."""
-        return None
-
-    def words(self, question: "AgreementFilterSet", chosen: Any) -> str:
-        """What the sentence says of it; empty where another filter says it."""
-        return ""
-
-
-class _Several(Narrowing, django_filters.MultipleChoiceFilter):
-    """Takes several values. ``saying`` puts their ``labels`` into words."""
-
-    #: Whether the page offers its values as boxes to tick, and what stands above these.
-    boxes = True
-    above = ""
-
-    def __init__(self, *, saying: str = "", **kwargs: Any) -> None:
-        self.saying = saying
-        super().__init__(**kwargs)
-
-    def words(self, question: "AgreementFilterSet", chosen: list[str]) -> str:
-        labels = question.labels(self.field_name)
-        return self.saying.format(labels=either(labels), lower=either(map(str.lower, labels)))
-
-
-class Coded(_Several):
-    """One of the agreement's own codes (``entry.CODED``)."""
-
-    turn = 2
-
-    def __init__(self, *, field: str, **kwargs: Any) -> None:
-        self.field_of_agreement = field
-        super().__init__(**kwargs)
-
-    def limit(self, question: "AgreementFilterSet", chosen: list[str]) -> int:
-        return question.register.coded.any((self.field_of_agreement, code) for code in chosen)
-
-    def counted(self, question: "AgreementFilterSet", others: int, found: int) -> dict[str, int]:
-        coded = question.register.coded.counted(others)
-        return {code: n for (name, code), n in coded.items() if name == self.field_of_agreement}
-
-
-class StatusOnTheDay(_Several):
+class StatusOnTheDay(Several):
     """The status on the day the register is told for."""
 
     turn = 1
@@ -126,7 +64,7 @@ class StatusOnTheDay(_Several):
         return either(_STATUS_IN_WORDS[status] for status in Status if status.value in chosen)
 
 
-class Participant(_Several):
+class Participant(Several):
     """An agency that takes part, or each of several."""
 
     turn = 3
@@ -147,7 +85,7 @@ class Participant(_Several):
         return "with " + (every(names) if question.every_participant else either(names))
 
 
-class Country(_Several):
+class Country(Several):
     """The country of a participant."""
 
     turn = 4
@@ -174,7 +112,7 @@ class Country(_Several):
         return "with a participant from " + either(places)
 
 
-class Between(_Several):
+class Between(Several):
     """Sides that each take part on the day."""
 
     turn = 5
@@ -190,12 +128,6 @@ class Between(_Several):
         return "between " + every(question.labels(self.field_name))
 
 
-class Modifier(Narrowing, django_filters.ChoiceFilter):
-    """Says how another filter is meant."""
-
-    turn = 0
-
-
 class StageStated(Modifier):
     """Whether anything is said of a stage."""
 
@@ -208,7 +140,7 @@ class StageStated(Modifier):
         return "that state no stage"
 
 
-class Reaching(_Several):
+class Reaching(Several):
     """What a provision reaches: stage, depth, commitment and product must meet in one."""
 
     group = "reaching"
@@ -282,17 +214,6 @@ class AsOf(Narrowing, DayFilter):
 
     def words(self, question: "AgreementFilterSet", chosen: datetime.date) -> str:
         return f"as of {dateformat.format(chosen, 'j F Y')}"
-
-
-def either(words: Iterable[str], joint: str = "or") -> str:
-    """One phrase that offers each of the words; empty where there are none."""
-    *first, last = [*words] or [""]
-    return f"{', '.join(first)} {joint} {last}" if first else last
-
-
-def every(words: Iterable[str]) -> str:
-    """One phrase that demands all of the words."""
-    return either(words, "and")
 
 
 class AgreementFilterSet(Question):

@@ -7,30 +7,22 @@ every question begins with the present edition.
 """
 
 import datetime
-import gc
-import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from itertools import compress, islice, permutations
 from operator import itemgetter
 from typing import Any, NamedTuple, overload
 
-from django.db import connection
 from django_countries import countries
 
-from ..models import Agency, Agreement, Digest, Edition, ProductCategory
-from ..models.querysets import AgreementQuerySet
+from ..models import Agency, Agreement, ProductCategory
 from ..models.search import query_terms
 from ..rules.partners import Instrument
 from .entry import CODED, Entry
 from .index import Bitmaps, Order, Postings, Timelines, bitmap, flags
 from .reach import Point, Reach, points
-
-#: A snapshot with so many dead slots is built anew.
-_MOST_DEAD = 1000
 
 
 class Tombstone(NamedTuple):
@@ -407,76 +399,3 @@ def _days(entry: Entry) -> Iterator[tuple[str, datetime.date]]:
     if entry.signed:
         yield "signed", entry.signed[0]
         yield "signed for sure", entry.signed[1]
-
-
-# --- The present one -----------------------------------------------------------------------------
-
-_lock = threading.Lock()
-_current: Register | None = None
-
-
-def current() -> Register:
-    """The register of the present edition, read if need be."""
-    global _current
-    edition = Edition.current()
-    known = _current
-    if known is None or known.edition != edition:
-        with _lock:
-            known = _current
-            if known is None or known.edition != edition:
-                known = _current = _read(known)
-    return known
-
-
-def _read(known: Register | None) -> Register:
-    """The register as it stands, from the last one that was ``known``."""
-    # What this transaction has written may never be committed: nothing is built upon it.
-    for_good = not connection.in_atomic_block
-    with _one_state(), _uncollected():
-        serial = Edition.present_serial()
-        # A lower serial: of another database, which was put in the place of this one.
-        follows = known and for_good and known.for_good and known.serial <= serial
-        if known is None or not follows or known.dead > max(_MOST_DEAD, len(known) // 10):
-            known = Register()
-        since = Digest.objects.filter(serial__gt=known.serial).values_list("pk", flat=True)
-        read = list(_entries(Agreement.objects.register().filter(pk__in=since)))
-        gone = set(since) - {entry.pk for entry, _ in read}
-        return known.changed(Edition.current(), serial, gone, read, for_good=for_good)
-
-
-def _entries(agreements: AgreementQuerySet) -> Iterator[tuple[Entry, Words]]:
-    terms = ("search_document__title_terms", "search_document__all_terms")
-    rows = agreements.filter(digest__rules=Digest.RULES).order_by()
-    columns = ("pk", "slug", "updated_at", "digest__entry", *terms)
-    for pk, slug, changed, text, *words in rows.values_list(*columns).iterator(chunk_size=2000):
-        yield Entry.read(pk, slug, changed, text), Words(*(each or "" for each in words))
-
-
-#: SQLite's own beginning would wait for whoever writes (``transaction_mode`` in the settings).
-_BEGIN = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"}
-
-
-@contextmanager
-def _one_state() -> Iterator[None]:
-    """All that is read within is of one state of the database."""
-    if connection.in_atomic_block:
-        yield
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_BEGIN[connection.vendor])
-        try:
-            yield
-        finally:
-            cursor.execute("COMMIT")
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which would look through all entries again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -1,0 +1,89 @@
+"""The register of the present edition, read once by each process.
+
+Whatever else a question reads, it begins here: nobody answers from an old edition.
+"""
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from ..models import Agreement, Digest, Edition
+from ..models.querysets import AgreementQuerySet
+from .entry import Entry
+from .register import Register, Words
+
+#: A snapshot with so many dead slots is built anew.
+_MOST_DEAD = 1000
+
+_lock = threading.Lock()
+_current: Register | None = None
+
+
+def current() -> Register:
+    """The register of the present edition, read if need be."""
+    global _current
+    edition = Edition.current()
+    known = _current
+    if known is None or known.edition != edition:
+        with _lock:
+            known = _current
+            if known is None or known.edition != edition:
+                known = _current = _read(known)
+    return known
+
+
+def _read(known: Register | None) -> Register:
+    """The register as it stands, from the last one that was ``known``."""
+    # What this transaction has written may never be committed: nothing is built upon it.
+    for_good = not connection.in_atomic_block
+    with _one_state(), _uncollected():
+        serial = Edition.present_serial()
+        # A lower serial: of another database, which was put in the place of this one.
+        follows = known and for_good and known.for_good and known.serial <= serial
+        if known is None or not follows or known.dead > max(_MOST_DEAD, len(known) // 10):
+            known = Register()
+        since = Digest.objects.filter(serial__gt=known.serial).values_list("pk", flat=True)
+        read = list(_entries(Agreement.objects.register().filter(pk__in=since)))
+        gone = set(since) - {entry.pk for entry, _ in read}
+        return known.changed(Edition.current(), serial, gone, read, for_good=for_good)
+
+
+def _entries(agreements: AgreementQuerySet) -> Iterator[tuple[Entry, Words]]:
+    terms = ("search_document__title_terms", "search_document__all_terms")
+    rows = agreements.filter(digest__rules=Digest.RULES).order_by()
+    columns = ("pk", "slug", "updated_at", "digest__entry", *terms)
+    for pk, slug, changed, text, *words in rows.values_list(*columns).iterator(chunk_size=2000):
+        yield Entry.read(pk, slug, changed, text), Words(*(each or "" for each in words))
+
+
+#: SQLite's own beginning would wait for whoever writes (``transaction_mode`` in the settings).
+_BEGIN = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"}
+
+
+@contextmanager
+def _one_state() -> Iterator[None]:
+    """All that is read within is of one state of the database."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN[connection.vendor])
+        try:
+            yield
+        finally:
+            cursor.execute("COMMIT")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would look through all entries again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
