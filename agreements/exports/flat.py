@@ -3,13 +3,14 @@
 A line is kept in pieces. First those that hold whatever is asked: what stands before, between and
 after the columns that depend on the day, and what follows the host. Then the turns that the others
 take, the latest first, each in four pieces: the day on which it begins, the participants, the
-status, and the sentence on it. All are RFC 4180 text, divided by a mark that none of them holds.
+status, and the sentence on it. All are RFC 4180 text. Before each stands one and the same
+character, which none of them holds: which one it is, its place at the head of the line tells.
 """
 
 import datetime
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import count, groupby
+from itertools import count
 from typing import Any, NamedTuple
 
 from ..dates import to_partial_date
@@ -20,13 +21,16 @@ from .cells import csv_line, guard, joined
 from .records import address_of, life_of
 from .tables import AGREEMENTS, STAGE_COLUMNS
 
-#: The columns that depend on the day, and the host.
-_ASKED = {"participants", "participant_jurisdictions", "status", "status_day", "status_because"}
-_RUNS = [
-    tuple(names)
-    for kept, names in groupby(AGREEMENTS.header, key=lambda name: name not in {*_ASKED, "url"})
-    if kept
-]
+#: The columns that depend on the question, in three places.
+_ASKED = (
+    ("participants", "participant_jurisdictions"),
+    ("status", "status_day", "status_because"),
+    ("url",),
+)
+#: Where the columns stand that do not: before, between and after these.
+_ENDS = [AGREEMENTS.header.index(each[0]) for each in _ASKED] + [None]
+_BEGINNINGS = [0] + [AGREEMENTS.header.index(each[-1]) + 1 for each in _ASKED]
+_RUNS = [slice(*run) for run in zip(_BEGINNINGS, _ENDS, strict=True)]
 #: The columns that stand in the agreement itself.
 _OWN = [
     column
@@ -46,8 +50,9 @@ class Names(NamedTuple):
 
 def flat_line(record: dict[str, Any], names: Names) -> str:
     """The line of a public record (``Digest.record``), as it is kept."""
-    cells = _constant(record, names)
-    before, between, after, rest = (csv_line([guard(cells[n]) for n in run]) for run in _RUNS)
+    texts = _constant(record, names)
+    cells = AGREEMENTS.cells([texts.get(name, "") for name in AGREEMENTS.header])
+    before, between, after, rest = (csv_line(cells[run]) for run in _RUNS)
     pieces = [f"{before},", f",{between},", f",{after},", f"{address_of(record)},{rest}\r\n"]
     for turn in reversed(_turns(record, names)):
         pieces += turn

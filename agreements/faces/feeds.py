@@ -83,7 +83,7 @@ def agreements_ics(question: AgreementFilterSet, *, base_url: str) -> bytes:
     calendar.add("prodid", "-//moctracker//register//EN")
     calendar.add("version", "2.0")
     calendar.add("x-wr-calname", printable(f"moctracker: terms and reviews of {question.sentence}"))
-    due = set(question.qs.falling_due().values_list("pk", flat=True))
+    due = set(Agreement.objects.falling_due().order_by().values_list("pk", flat=True))
     for few in batched([pk for pk in question.ids if pk in due], _SEVERAL):
         records = Digest.objects.records(few)
         for record in (records[pk] for pk in few if pk in records):

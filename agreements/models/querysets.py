@@ -297,7 +297,8 @@ class AgreementQuerySet(models.QuerySet[Any]):
     def falling_due(self) -> "AgreementQuerySet":
         """Agreements of which a source states until when they run or when a review is due."""
         due = Q(until__isnull=False) | Q(kind=MilestoneKind.REVIEW_DUE)
-        return self.filter(Exists(self._milestones().filter(due)))
+        # From the few milestones to their records, not from every record to its milestones.
+        return self.filter(pk__in=self._rows("milestones").filter(due).values("agreement"))
 
     def newest_first(self) -> "AgreementQuerySet":
         """By date of signature, undated last; a total order, the same on both databases."""
