@@ -455,13 +455,20 @@ class Planner:
 
     # --- The result ---
 
+    def told(self, instance: Any, lists: dict[Any, list[Any]]) -> dict[str, Any]:
+        """A row or record as it will stand, by itself. The document says it in the same words from
+        now on, so that nothing is kept twice."""
+        row = self.places[id(instance)]
+        row.data = _plain(instance, lists)
+        return row.data
+
     def settle(self, change: Change, row: Row) -> None:
         """Tell what differs, and leave out of the writing what does not."""
         name = next(name for name, noun in NOUNS.items() if noun is row.model)
         table = self.tables[name]
         lists = {(id(owner), field_name): rows for owner, field_name, rows in change.lists}
-        after = _plain(change.instance, lists) | {
-            relation: [_plain(child, lists) for child in rows]
+        after = self.told(change.instance, lists) | {
+            relation: [self.told(child, lists) for child in rows]
             for relation, rows in change.rows.items()
         }
         change.after = canonical(row.model, after)
