@@ -51,7 +51,8 @@ class Plan:
         """Raises ImportRefused with every fault found."""
         self.document = document
         self.edition = Edition.of_all()
-        self.tables = Planner(document, progress).run()
+        with _all_alive():
+            self.tables = Planner(document, progress).run()
 
     @property
     def added(self) -> list[Change]:
@@ -113,8 +114,8 @@ class Plan:
 
 @contextmanager
 def _all_alive() -> Iterator[None]:
-    """No search for garbage while writing: every row of a large document is in use, and walking
-    through them again and again took a quarter of the time."""
+    """No search for garbage meanwhile: every row of a large document is in use, and walking
+    through them again and again takes up to a quarter of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

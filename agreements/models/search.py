@@ -48,6 +48,9 @@ def fold(text: str) -> str:
 def _words(text: str) -> Iterator[str]:
     """Runs of letters and digits; a run changes where a script written without spaces begins."""
     for run in re.findall(r"[^\W_]+", fold(text)):
+        if run.isascii():
+            yield run
+            continue
         start = 0
         for match in _UNSPACED.finditer(run):
             yield from filter(None, (run[start : match.start()], match[0]))
@@ -78,7 +81,7 @@ def document_terms(text: str) -> list[str]:
     """
     terms: list[str] = []
     for word in _words(text):
-        if _UNSPACED.fullmatch(word):
+        if not word.isascii() and _UNSPACED.fullmatch(word):
             terms += map(_plain, word)
             terms += _pairs(word)
         else:
