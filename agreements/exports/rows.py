@@ -23,6 +23,8 @@ def rows_of(
     lists = [place for place, name in enumerate(fields) if _is_list(noun, name)]
     paths = [_path(noun, name) for place, name in enumerate(fields) if place not in lists]
     rows = list(found.values_list("pk", owner, *paths))
+    if not rows:
+        return
     ids = [row[0] for row in rows]
     listed = [(place, _listed(noun, fields[place], ids)) for place in lists]
     for pk, owned_by, *told in rows:

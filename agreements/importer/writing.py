@@ -146,8 +146,8 @@ def _store_list(field: Any, held: list[tuple[Any, list[Any]]]) -> None:
 def _remember(changes: list[Change], reason: str, user: Any, name: str, *, dated: bool) -> None:
     """One revision for each, and its search terms."""
     whole = [change for change in changes if not _says_less(change)]
-    written = [Written(each.instance.pk, _as_recorded(each), each.new, dated) for each in whole]
-    record_written(written, reason=reason, user=user, name=name)
+    written = [Written(each.instance.pk, _as_recorded(each), each.new) for each in whole]
+    record_written(written, reason=reason, user=user, name=name, dated=dated)
     others = [change.instance.pk for change in changes if _says_less(change)]
     record_change(others, reason=reason, user=user, name=name)
 
