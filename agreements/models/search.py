@@ -28,12 +28,15 @@ _IDEOGRAPHS = (
 _HANGUL = "\uac00-\ud7af\u1100-\u11ff\u3130-\u318f"
 _UNSPACED = re.compile(f"[{_IDEOGRAPHS}{_HANGUL}]+")
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\uff07]")
+_POSSESSIVE = re.compile(r"'s\b|'")
+_RUN = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
     """One form for what a reader takes to be the same: width, case, accents, apostrophes."""
     text = _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", text).casefold())
-    text = re.sub(r"'s\b|'", "", text)
+    if "'" in text:
+        text = _POSSESSIVE.sub("", text)
     if text.isascii():
         return text
     # Combining marks of alphabets are accents; Kana voicing marks and Hangul letters are not.
@@ -47,7 +50,7 @@ def fold(text: str) -> str:
 
 def _words(text: str) -> Iterator[str]:
     """Runs of letters and digits; a run changes where a script written without spaces begins."""
-    for run in re.findall(r"[^\W_]+", fold(text)):
+    for run in _RUN.findall(fold(text)):
         if run.isascii():
             yield run
             continue
