@@ -1,4 +1,4 @@
-"""Derive what is kept beside the records: search terms and standings."""
+"""Derive what is kept beside the records."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ class Command(BaseCommand):
     """Resumable: what is done stays done, and a run that was stopped goes on where it was."""
 
     help = (
-        "Work out the search terms and the status of every agreement of which that was not done by "
-        "the present rules."
+        "Work out what follows from every agreement of which that was not done by the present "
+        "rules: status, search terms, what lists, tables and feeds show."
     )
 
     def add_arguments(self, parser: Any) -> None:
