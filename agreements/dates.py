@@ -10,11 +10,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+
+if TYPE_CHECKING:
+    CharField = models.CharField["PartialDate | datetime.date | str | None", "PartialDate | None"]
+else:
+    # Django's own class takes no type arguments at run time.
+    from django.db.models import CharField
 
 _ISO = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _WORDS = re.compile(r"(?:(\d{1,2})\s+)?([^\W\d_]+)\.?,?\s+(\d{4})")
@@ -167,16 +173,12 @@ class PartialDateFormField(forms.CharField):
             return True
 
 
-class PartialDateField(models.CharField):
+class PartialDateField(CharField):
     """Stores a PartialDate as its text; null where the source states none.
 
     ``earliest_field`` and ``latest_field`` name two DateFields of the same model that are kept to
     the first and last day the text can mean, as ImageField does with its ``width_field``.
     """
-
-    # What django-stubs takes the attribute to hold and to accept.
-    _pyi_private_set_type: Any
-    _pyi_private_get_type: Any
 
     def __init__(
         self, *args: Any, earliest_field: str = "", latest_field: str = "", **kwargs: Any
@@ -216,7 +218,7 @@ class PartialDateField(models.CharField):
 
     def clean(self, value: Any, model_instance: models.Model | None) -> PartialDate | None:
         """Check, and set the companions so that the constraints that follow can see them."""
-        cleaned = super().clean(value, model_instance)
+        cleaned: PartialDate | None = super().clean(value, model_instance)
         if model_instance is not None:
             self.set_companions(model_instance, cleaned)
         return cleaned

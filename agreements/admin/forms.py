@@ -277,7 +277,8 @@ class RowFormSet(BaseInlineFormSet):
             if typed == number and form.cleaned_data.get("DELETE"):
                 raise ValidationError("This source is being deleted.")
             if typed == number:
-                return form.instance
+                source: Source = form.instance
+                return source
             numbers.append(typed)
         known = ", ".join(map(str, sorted(numbers))) or "none yet"
         raise ValidationError(f"There is no source {number} above. Its sources: {known}.")
@@ -344,5 +345,6 @@ class RowForm(DeskForm):
         for form in reversed(self.rows.forms[: self.index or 0]):
             cleaned = getattr(form, "cleaned_data", None)
             if cleaned and not cleaned.get("DELETE"):
-                return cleaned.get("source")
+                above: Source | None = cleaned.get("source")
+                return above
         return None

@@ -42,7 +42,8 @@ class LoggedAdmin(CarefulAdmin):
 
     def really_changed(self, form: Any) -> bool:
         """Whether the form that has just been saved left something else than was stored."""
-        return record(self.model._default_manager.get(pk=form.instance.pk)) != form.stored
+        saved = record(self.model._default_manager.get(pk=form.instance.pk))
+        return bool(saved != form.stored)
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False

@@ -46,7 +46,7 @@ class RevisionAdmin(admin.ModelAdmin):
         return bool(match and match.url_name == "agreements_agreement_delete")
 
 
-def urls(desk: admin.ModelAdmin) -> list[URLPattern]:
+def urls(desk: "admin.ModelAdmin[Agreement]") -> list[URLPattern]:
     """The addresses of the pages below, for the admin of agreements."""
     pages: dict[str, tuple[str, Any]] = {
         "<int:pk>/history/": ("history", history),
@@ -65,7 +65,7 @@ def urls(desk: admin.ModelAdmin) -> list[URLPattern]:
 
 
 @require_safe
-def history(request: HttpRequest, pk: int, desk: admin.ModelAdmin) -> HttpResponse:
+def history(request: HttpRequest, pk: int, desk: "admin.ModelAdmin[Agreement]") -> HttpResponse:
     """Every version of the record and of its working copies, newest first."""
     agreement = _seen(request, pk, desk)
     revisions = _history_of(agreement)
@@ -99,7 +99,7 @@ class CompareForm(forms.Form):
 
 
 @require_safe
-def compare(request: HttpRequest, pk: int, desk: admin.ModelAdmin) -> HttpResponse:
+def compare(request: HttpRequest, pk: int, desk: "admin.ModelAdmin[Agreement]") -> HttpResponse:
     """Two versions of the record, field by field, the earlier one first."""
     agreement = _seen(request, pk, desk)
     form = CompareForm(request.GET, _history_of(agreement))
@@ -130,7 +130,7 @@ class RestoreForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def restore_version(
-    request: HttpRequest, pk: int, version: int, desk: admin.ModelAdmin
+    request: HttpRequest, pk: int, version: int, desk: "admin.ModelAdmin[Agreement]"
 ) -> HttpResponse:
     """Show what would change, and on confirmation give the record the content it had.
 
@@ -199,7 +199,7 @@ def _was_public(agreement: Agreement) -> bool:
     return agreement.first_published_at is not None
 
 
-def _seen(request: HttpRequest, pk: int, desk: admin.ModelAdmin) -> Agreement:
+def _seen(request: HttpRequest, pk: int, desk: "admin.ModelAdmin[Agreement]") -> Agreement:
     """The record, for whom may see it. A working copy has the history of what it revises."""
     found = Agreement.objects.filter(pk=pk).select_related("revises").first()
     if not desk.has_view_permission(request, found):
@@ -254,7 +254,7 @@ def _named(revision: Revision) -> str:
 
 
 def _context(
-    desk: admin.ModelAdmin, request: HttpRequest, agreement: Agreement, title: str
+    desk: "admin.ModelAdmin[Agreement]", request: HttpRequest, agreement: Agreement, title: str
 ) -> dict[str, Any]:
     return desk.admin_site.each_context(request) | {
         "title": title,

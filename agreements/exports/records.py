@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import models
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 
 from ..dates import PartialDate, to_partial_date
@@ -239,8 +239,9 @@ def children_of(instance: Any, name: str, *, staff: bool = False) -> Iterable[An
     """The rows that belong to a record by the relation ``name``, in order; only ``staff`` are
     given relations to records that the public may not see."""
     if name == "relations" and not staff:
-        return instance.public_relations
-    rows = getattr(instance, name).all()
+        relations: list[Relation] = instance.public_relations
+        return relations
+    rows: QuerySet[Any] = getattr(instance, name).all()
     spelled = SPELLED.get(name)
     return sorted(rows, key=attrgetter(spelled)) if spelled else rows
 

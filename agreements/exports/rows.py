@@ -16,7 +16,7 @@ _REVISED = "revises__slug"
 
 
 def rows_of(
-    noun: type[Model], fields: Sequence[str], found: QuerySet, owner: str = "pk"
+    noun: type[Model], fields: Sequence[str], found: QuerySet[Any], owner: str = "pk"
 ) -> Iterator[tuple[int, list[Any]]]:
     """The values of these fields (``records.plain``) in the rows ``found``, in their order; before
     them what stands in the column ``owner``. Instead of a field, a path to a column will do."""
@@ -42,7 +42,7 @@ def _path(noun: type[Model], name: str) -> str:
     return f"{name}__{NATURAL_KEY[field.related_model]}" if field and field.is_relation else name
 
 
-def owned(noun: type[Model], agreements: Iterable[int], *, staff: bool = False) -> QuerySet:
+def owned(noun: type[Model], agreements: Iterable[int], *, staff: bool = False) -> QuerySet[Any]:
     """The rows of ``noun`` that belong to these agreements, in the order they have within each;
     only ``staff`` are given relations to records that the public may not see."""
     # The default order would first sort by the agreement.

@@ -146,7 +146,7 @@ class Table:
 
 #: Only a draft may be without.
 _NEVER_EMPTY = {(Agreement, "slug"), (Agreement, "instrument_type")}
-_KINDS: tuple[tuple[type[models.Field], str], ...] = (
+_KINDS: "tuple[tuple[type[models.Field[Any, Any]], str], ...]" = (
     (PartialDateField, "partial date"),
     (models.URLField, "web address"),
     (models.BooleanField, "boolean"),

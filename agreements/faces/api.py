@@ -284,7 +284,12 @@ def openapi_json(request: HttpRequest) -> HttpResponse:
     return json(document(site_url(request), RECORDS_A_PAGE, example))
 
 
-def _citation(request: HttpRequest, slug: str, content_type: str, write: Callable) -> HttpResponse:
+def _citation(
+    request: HttpRequest,
+    slug: str,
+    content_type: str,
+    write: Callable[[Agreement, str, datetime.date], str],
+) -> HttpResponse:
     """One record's citation as a file; a withdrawn record is cited no more."""
     only(request)
     named = Agreement.objects.register().prefetch_related("participations__agency")

@@ -94,7 +94,7 @@ def agreements_ics(question: AgreementFilterSet, *, base_url: str) -> bytes:
                 uid = f"{name}.{seen[name]}@moctracker"
                 event = _event(record, words, date, milestone, uid, question.day, base_url)
                 calendar.add_component(event)
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())
 
 
 def _due(record: dict[str, Any]) -> Iterator[tuple[str, PartialDate, dict[str, Any]]]:

@@ -26,14 +26,15 @@ def listed(register: Register, ids: Iterable[int], day: datetime.date) -> list[A
 
 def _row(register: Register, pk: int, record: dict[str, Any], day: datetime.date) -> Agreement:
     entry = register.entry(pk)
-    agreement: Any = Agreement(
+    agreement = Agreement(
         pk=pk,
         signed_on=to_partial_date(record["signed_on"]),
         updated_at=entry.changed,
         **{name: record[name] for name in _OWN},
     )
-    agreement.ruling = status_on(day, *life_of(record))
-    agreement.participants = [
+    shown: Any = agreement
+    shown.ruling = status_on(day, *life_of(record))
+    shown.participants = [
         Participation(agency=register.agencies[part.agency]) for part in entry.parts if part.on(day)
     ]
     agreement.stages = by_stage(entry.provisions)

@@ -1,7 +1,7 @@
 """Columns that keep out what one of the databases, or a web page, could not hold; and what a field
 means to whoever reads the data."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.validators import (
     MaxValueValidator,
@@ -12,8 +12,19 @@ from django.db import models
 from django.db.models.lookups import In
 from django_countries.fields import CountryField
 
+if TYPE_CHECKING:
+    from django.db.models.expressions import Combinable
 
-class Line(models.CharField):
+    CharField = models.CharField[str | Combinable, str]
+    TextField = models.TextField[str | Combinable, str]
+    URLField = models.URLField[str | Combinable, str]
+    PositiveSmallIntegerField = models.PositiveSmallIntegerField[int | Combinable, int]
+else:
+    # Django's own classes take no type arguments at run time.
+    from django.db.models import CharField, PositiveSmallIntegerField, TextField, URLField
+
+
+class Line(CharField):
     """One line of text, empty where nothing is stated."""
 
     default_validators = [*models.CharField.default_validators, ProhibitNullCharactersValidator()]
@@ -23,13 +34,13 @@ class Line(models.CharField):
         super().__init__(*args, **kwargs)
 
 
-class Prose(models.TextField):
+class Prose(TextField):
     """Text of any length, empty where nothing is stated."""
 
     default_validators = [*models.TextField.default_validators, ProhibitNullCharactersValidator()]
 
 
-class SmallNumber(models.PositiveSmallIntegerField):
+class SmallNumber(PositiveSmallIntegerField):
     """A whole number from 0 to 32767 on both databases; SQLite alone would take any."""
 
     default_validators = [MaxValueValidator(32767)]
@@ -48,7 +59,7 @@ class InRange(In):
         return [n for n in values if not isinstance(n, int) or -most <= n <= most]
 
 
-class WebAddress(models.URLField):
+class WebAddress(URLField):
     """An http or https address."""
 
     default_validators = [URLValidator(schemes=["http", "https"])]

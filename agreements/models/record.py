@@ -101,7 +101,8 @@ class Revision(models.Model):
     @cached_property
     def record(self) -> dict[str, Any]:
         """The whole record as it was, for staff: notes included."""
-        return json.loads(self.snapshot)
+        record: dict[str, Any] = json.loads(self.snapshot)
+        return record
 
 
 class Authorship(models.Model):

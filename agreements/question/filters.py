@@ -430,7 +430,8 @@ class AgreementFilterSet(Question):
     @property
     def qs(self) -> AgreementQuerySet:
         """The agreements that answer, in no order."""
-        return self.queryset.filter(Among("pk", self.ids))
+        asked_of: AgreementQuerySet = self.queryset
+        return asked_of.filter(Among("pk", self.ids))
 
     def canonical(self, page: int) -> list[tuple[str, str]]:
         """The address of one page of the answer, as pairs."""

@@ -138,8 +138,7 @@ def _of_the_same_parties(others: Any, agencies: set[int]) -> list[Agreement]:
 
 
 def _near(one: Agreement, other: Agreement) -> bool:
-    first: Any = one.signed_on
-    second: Any = other.signed_on
+    first, second = one.signed_on, other.signed_on
     if not first or not second:
         return False
     return first.earliest <= second.latest + NEAR and second.earliest <= first.latest + NEAR

@@ -220,7 +220,7 @@ def participant_groups(
 
 
 @register.filter
-def drawn(relations: Iterable[Relation]) -> Drawing:
+def drawn(relations: Iterable[Relation]) -> Drawing[Agreement | str]:
     """The drawing of a lineage; an agreement outside the register stands as its title."""
     return drawing((each.target or each.target_title, each.agreement) for each in relations)
 
