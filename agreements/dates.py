@@ -130,7 +130,7 @@ class PartialDate:
         return len(self.iso)
 
 
-def to_partial_date(value: Any) -> PartialDate | None:
+def to_partial_date(value: object) -> PartialDate | None:
     """A PartialDate from what a form, a file or the database holds; None where nothing is stated.
 
     Raises ValidationError with a message for the person who typed it.
@@ -154,18 +154,18 @@ class PartialDateFormField(forms.CharField):
         kwargs["max_length"] = 30
         super().__init__(**kwargs)
 
-    def to_python(self, value: Any) -> PartialDate | None:  # type: ignore[override]
+    def to_python(self, value: object) -> PartialDate | None:  # type: ignore[override]
         """The date, or None for an empty box; raises ValidationError."""
         return to_partial_date(super().to_python(value))
 
-    def prepare_value(self, value: Any) -> Any:
+    def prepare_value(self, value: object) -> object:
         """What stands in the box: the stored form, or what was typed."""
         return value.iso if isinstance(value, PartialDate) else value
 
-    def run_validators(self, value: Any) -> None:
+    def run_validators(self, value: object) -> None:
         """The length was a matter of the text, which to_python has already read."""
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
+    def has_changed(self, initial: object, data: object) -> bool:
         """Whether another date was typed, however it is written."""
         try:
             return to_partial_date(initial) != self.to_python(data)
@@ -203,20 +203,20 @@ class PartialDateField(CharField):
                 kwargs[option] = getattr(self, option)
         return name, path, args, kwargs
 
-    def from_db_value(self, value: str | None, *_: Any) -> PartialDate | None:
+    def from_db_value(self, value: str | None, *_: object) -> PartialDate | None:
         """The stored text as a PartialDate."""
         return None if value is None else PartialDate.parse(value)
 
-    def to_python(self, value: Any) -> PartialDate | None:
+    def to_python(self, value: object) -> PartialDate | None:
         """The date; raises ValidationError with a message for the person who typed it."""
         return to_partial_date(value)
 
-    def get_prep_value(self, value: Any) -> str | None:
+    def get_prep_value(self, value: object) -> str | None:
         """The text the column holds."""
         date = to_partial_date(value)
         return date.iso if date else None
 
-    def clean(self, value: Any, model_instance: models.Model | None) -> PartialDate | None:
+    def clean(self, value: object, model_instance: models.Model | None) -> PartialDate | None:
         """Check, and set the companions so that the constraints that follow can see them."""
         cleaned: PartialDate | None = super().clean(value, model_instance)
         if model_instance is not None:
@@ -234,10 +234,10 @@ class PartialDateField(CharField):
         for name, bound in self.companions.items():
             setattr(instance, name, bound(value) if value else None)
 
-    def value_to_string(self, obj: Any) -> str:
+    def value_to_string(self, obj: models.Model) -> str:
         """For Django's own serialisers."""
         return self.get_prep_value(self.value_from_object(obj)) or ""
 
-    def formfield(self, **kwargs: Any) -> Any:
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         """The form field that takes dates as people write them."""
         return models.Field.formfield(self, form_class=PartialDateFormField, **kwargs)

@@ -5,7 +5,7 @@ What no column can hold is refused before a query fails on it.
 
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import SEARCH_VAR
@@ -36,7 +36,13 @@ class ReadableValues:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        args: object,
+        kwargs: object,
+    ) -> None:
         """Raises BadRequest."""
         match = request.resolver_match
         if not match or match.namespace != "admin":

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from ..exports import coverage_table, inverse_relation, record, told_record
 from ..models import Agency, Agreement, CooperationArea, Digest, ProductCategory, Relation
-from ..models.querysets import in_code_order
+from ..models.querysets import AgencyQuerySet, in_code_order
 from ..models.vocabulary import validate_code
 from ..question import AgreementFilterSet, Entry, MomentField, Tombstone, changed_first
 from ..rules.coverage import coverage
@@ -248,7 +248,7 @@ def agency_record_json(request: HttpRequest, key: str) -> HttpResponse:
     )
 
 
-def _whole(agencies: Any) -> Any:
+def _whole(agencies: AgencyQuerySet) -> AgencyQuerySet:
     """These agencies with all that is told of them."""
     return agencies.counting_agreements().select_related("parent").prefetch_related("names")
 

@@ -5,11 +5,13 @@ Not a signal: inlines are saved after their agreement, and only the caller knows
 is whole.
 """
 
+import datetime
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -25,7 +27,7 @@ def record_change(
     agreement_ids: Iterable[int],
     *,
     reason: str,
-    user: Any = None,
+    user: User | None = None,
     name: str = "",
     moved: bool = False,
 ) -> int:
@@ -43,7 +45,9 @@ def record_change(
     return made
 
 
-def _record_chunk(ids: Sequence[int], reason: str, user: Any, name: str, moved: bool) -> int:
+def _record_chunk(
+    ids: Sequence[int], reason: str, user: User | None, name: str, moved: bool
+) -> int:
     revised = dict(Agreement.objects.filter(pk__in=ids).values_list("pk", "revises"))
     written = [Written(pk, record, revises_id=revised[pk]) for pk, record in recorded(ids).items()]
     return record_written(written, reason=reason, user=user, name=name, moved=moved)
@@ -72,7 +76,7 @@ def record_written(
     written: Sequence[Written],
     *,
     reason: str,
-    user: Any = None,
+    user: User | None = None,
     name: str = "",
     moved: bool = False,
 ) -> int:
@@ -149,7 +153,7 @@ def _told(snapshot: dict[str, Any]) -> _Told:
     return snapshot["slug"], tuple((row["kind"], row["target"], row["note"]) for row in relations)
 
 
-def _tell_again(pairs: list[tuple[_Told, _Told]], moment: Any) -> None:
+def _tell_again(pairs: list[tuple[_Told, _Told]], moment: datetime.datetime) -> None:
     """Date and derive the records anew that tell something of one that came to the public, left
     it, moved, or names others than before: whoever keeps a copy of theirs would miss it.
 
@@ -202,7 +206,7 @@ def present_addresses(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     return dict(moved) | dict(found)
 
 
-def record_decision(agreement: Agreement, *, reason: str, user: Any) -> None:
+def record_decision(agreement: Agreement, *, reason: str, user: User) -> None:
     """Append a revision for what changes no content: an approval, a working copy given up.
 
     Call it inside the transaction of the decision, with the record locked.

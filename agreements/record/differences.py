@@ -6,7 +6,7 @@ queries: who wants the names of agencies and terms instead of their keys brings 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
@@ -377,7 +377,7 @@ def _in_words(model: type[Model], name: str, value: Any, names: Names) -> str:
     return str(value)
 
 
-def _day_in_words(value: Any) -> str:
+def _day_in_words(value: object) -> str:
     try:
         return str(to_partial_date(value))
     except ValidationError:
@@ -396,6 +396,8 @@ _UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\W{_UNSPACED}]+|.)", re.DOTALL)
 #: Comparing takes up to the product of both lengths; beyond this the texts are shown whole.
 _MOST_COMPARED = 1_000_000
+#: A change of ``SequenceMatcher``: its tag, and where it begins and ends in either text.
+_Opcode = tuple[str, int, int, int, int]
 
 
 def marks(before: str, after: str) -> tuple[list[Mark], list[Mark]]:
@@ -420,13 +422,13 @@ def marks(before: str, after: str) -> tuple[list[Mark], list[Mark]]:
     return told
 
 
-def _without_crumbs(opcodes: list[Any], words: list[str]) -> Iterator[tuple[Any, ...]]:
+def _without_crumbs(opcodes: Sequence[_Opcode], words: list[str]) -> Iterator[_Opcode]:
     """A sign between two changes is part of the change."""
-    for number, (tag, *places) in enumerate(opcodes):
+    for number, (tag, start, end, new_start, new_end) in enumerate(opcodes):
         inside = 0 < number < len(opcodes) - 1
-        kept = "".join(words[places[0] : places[1]])
+        kept = "".join(words[start:end])
         crumb = tag == "equal" and inside and not any(char.isalnum() for char in kept)
-        yield ("replace" if crumb else tag, *places)
+        yield ("replace" if crumb else tag, start, end, new_start, new_end)
 
 
 def _append(side: list[Mark], mark: Mark) -> None:

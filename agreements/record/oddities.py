@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..models import Agreement, Participation, Relation, Source
+from ..models.querysets import AgreementQuerySet
 from ..rules import status
 from ..rules.coverage import Commitment
 
@@ -32,6 +33,8 @@ class Oddity:
     other: Agreement | None = None
 
 
+#: Rows, each with its place: stored, as they were typed, or read from a record.
+_Placed = Sequence[tuple[str, Any]]
 _ROWS = ("participations", "sources", "provisions", "milestones", "relations", "outcomes")
 
 
@@ -40,12 +43,12 @@ class Told:
     """A record as stored or as typed: its own fields and its rows, each with its place."""
 
     agreement: Agreement
-    participations: Sequence[tuple[str, Any]] = ()
-    sources: Sequence[tuple[str, Any]] = ()
-    provisions: Sequence[tuple[str, Any]] = ()
-    milestones: Sequence[tuple[str, Any]] = ()
-    relations: Sequence[tuple[str, Any]] = ()
-    outcomes: Sequence[tuple[str, Any]] = ()
+    participations: _Placed = ()
+    sources: _Placed = ()
+    provisions: _Placed = ()
+    milestones: _Placed = ()
+    relations: _Placed = ()
+    outcomes: _Placed = ()
 
 
 def oddities(told: Told, today: datetime.date) -> list[Oddity]:
@@ -60,7 +63,7 @@ def oddities(told: Told, today: datetime.date) -> list[Oddity]:
 
 def odd_dates(told: Told, today: datetime.date) -> Iterator[Oddity]:
     """What ``status.odd_dates`` finds, each with its place."""
-    signed: Any = told.agreement.signed_on
+    signed = told.agreement.signed_on
     places = {id(row): place for place, row in told.milestones}
     for odd in status.odd_dates(today, signed, [row for _, row in told.milestones]):
         row = odd.milestone
@@ -125,7 +128,7 @@ def digest(found: Iterable[Oddity]) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
-def _of_the_same_parties(others: Any, agencies: set[int]) -> list[Agreement]:
+def _of_the_same_parties(others: AgreementQuerySet, agencies: set[int]) -> list[Agreement]:
     if len(agencies) < 2:
         return []
     sharing = Participation.objects.filter(agency=min(agencies)).values("agreement")

@@ -90,8 +90,7 @@ class Life(NamedTuple):
     undated: list[Event]
 
 
-def _milestones(agreement: Agreement) -> list[Any]:
-    # Any: the stubs take a PartialDateField for the CharField it stores.
+def _milestones(agreement: Agreement) -> list[Milestone]:
     return list(agreement.milestones.all())
 
 
@@ -101,7 +100,7 @@ def timeline(agreement: Agreement, day: datetime.date) -> Life:
     milestones = _milestones(agreement)
     events = [Event(m.date, m.get_kind_display(), m) for m in milestones]
     events += [Event(m.until, "Stated end of the term", m, True) for m in milestones if m.until]
-    signed_on: Any = agreement.signed_on
+    signed_on = agreement.signed_on
     if signed_on:
         events.insert(0, Event(signed_on, "Signed", None))
     days = [((event.date.earliest, event.date.latest), event) for event in events if event.date]
@@ -130,7 +129,7 @@ def effects(agreement: Agreement) -> list[Milestone]:
     """The events from which the agreement counts as effective, earliest first."""
     kinds = MARKS["effective"] | MARKS["provisional"]
     found = [m for m in _milestones(agreement) if m.kind in kinds]
-    signed_on: Any = agreement.signed_on
+    signed_on = agreement.signed_on
     return sorted(found, key=lambda m: counts_from(m, signed_on))
 
 
@@ -168,7 +167,7 @@ def own_source(milestone: Milestone, topic: str) -> Source | None:
     return None if milestone.source_id in named else milestone.source
 
 
-def _source_number(row: Any) -> int:
+def _source_number(row: Evidence) -> int:
     """The number of a row's source; 0 where none is recorded."""
     return row.source.number if row.source else 0
 
