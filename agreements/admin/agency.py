@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from ..models import Agency, AgencyName
 from ..record.derive import reindex_agencies
-from .logged import LoggedAdmin
+from .logged import LoggedAdmin, LoggedForm
 from .rows import Rows
 
 
@@ -49,7 +49,9 @@ class AgencyAdmin(LoggedAdmin):
     ) -> dict[str, Sequence[str]]:
         return {} if obj else self.prepopulated_fields
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    def save_related(
+        self, request: HttpRequest, form: LoggedForm, formsets: Any, change: bool
+    ) -> None:
         """A renamed agency is found by its new name in all its agreements."""
         super().save_related(request, form, formsets, change)
         if self.really_changed(form):

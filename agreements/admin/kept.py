@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 
@@ -18,7 +19,7 @@ def _signer() -> Signer:
     return Signer(salt="moctracker.typed-by")
 
 
-def author_mark(user: Any) -> str:
+def author_mark(user: User | AnonymousUser) -> str:
     """What a form carries to say whom it was made for; nobody can make one up."""
     return _signer().sign(str(user.pk))
 

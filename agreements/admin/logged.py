@@ -23,6 +23,8 @@ class LoggedForm(HeldForm):
         validators=Line.default_validators,
         help_text="A note for colleagues, kept in the history.",
     )
+    #: The noun as it was before its form's values replaced it.
+    stored: dict[str, Any]
 
 
 class LoggedAdmin(CarefulAdmin):
@@ -34,13 +36,13 @@ class LoggedAdmin(CarefulAdmin):
 
     form = LoggedForm
 
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+    def save_form(self, request: HttpRequest, form: LoggedForm, change: bool) -> Any:
         """Remember what is stored, before the form's values replace it."""
         stored = self.model._default_manager.filter(pk=form.instance.pk).first()
         form.stored = record(stored) if stored else {}
         return super().save_form(request, form, change)
 
-    def really_changed(self, form: Any) -> bool:
+    def really_changed(self, form: LoggedForm) -> bool:
         """Whether the form that has just been saved left something else than was stored."""
         saved = record(self.model._default_manager.get(pk=form.instance.pk))
         return bool(saved != form.stored)

@@ -1,13 +1,15 @@
 """The history of the records: every version, any two compared, one restored."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.template.defaultfilters import date as day_and_hour
 from django.urls import URLPattern, path, reverse
@@ -17,9 +19,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ..exports import record
 from ..importer import ImportRefused, restore
 from ..models import Agreement, Edition, Revision
+from ..models.record import RevisionQuerySet
 from ..record.after_change import names_in, record_change
 from ..record.differences import Difference, differences, in_one_line
 from ..workflow import Refused, begin_working_copy, content
+from .guard import signed_in
 
 PAGE_SIZE = 50
 
@@ -34,13 +38,13 @@ class RevisionAdmin(admin.ModelAdmin):
     date_hierarchy = "made_at"
     fields = ["agreement", "made_at", "made_by_name", "reason", "of_working_copy", "snapshot"]
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Revision | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Revision | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Revision | None = None) -> bool:
         """Only together with a draft that was never public."""
         match = request.resolver_match
         return bool(match and match.url_name == "agreements_agreement_delete")
@@ -48,7 +52,7 @@ class RevisionAdmin(admin.ModelAdmin):
 
 def urls(desk: "admin.ModelAdmin[Agreement]") -> list[URLPattern]:
     """The addresses of the pages below, for the admin of agreements."""
-    pages: dict[str, tuple[str, Any]] = {
+    pages: dict[str, tuple[str, Callable[..., HttpResponse]]] = {
         "<int:pk>/history/": ("history", history),
         "<int:pk>/history/compare/": ("compare", compare),
         "<int:pk>/history/<int:version>/restore/": ("restore", restore_version),
@@ -81,7 +85,7 @@ def history(request: HttpRequest, pk: int, desk: "admin.ModelAdmin[Agreement]") 
 class CompareForm(forms.Form):
     """Two versions of one record."""
 
-    def __init__(self, data: Any, revisions: Any) -> None:
+    def __init__(self, data: QueryDict, revisions: RevisionQuerySet) -> None:
         super().__init__(data)
         missing = "Choose the version to compare {}: it is not in this history."
         for name in ("from", "to"):
@@ -150,7 +154,7 @@ def restore_version(
         form = RestoreForm(request.POST)
         seen = form.cleaned_data["lock_version"] if form.is_valid() else -1
         try:
-            written = _restore(target.pk, seen, revision, request.user)
+            written = _restore(target.pk, seen, revision, signed_in(request))
         except NotRestored as error:
             problems = [str(error)]
         except ImportRefused as refused:
@@ -174,7 +178,7 @@ def restore_version(
 
 
 @transaction.atomic
-def _restore(pk: int, lock_version: int, revision: Revision, user: Any) -> Agreement:
+def _restore(pk: int, lock_version: int, revision: Revision, user: User) -> Agreement:
     """Write the version; returns what was written to. Raises NotRestored and ImportRefused."""
     Edition.lock()
     target = Agreement.objects.select_for_update().filter(pk=pk).first()
@@ -213,11 +217,11 @@ def _may_restore(request: HttpRequest) -> bool:
     return request.user.has_perm("agreements.change_agreement")
 
 
-def _history_of(agreement: Agreement) -> Any:
+def _history_of(agreement: Agreement) -> RevisionQuerySet:
     return Revision.objects.filter(agreement=agreement).order_by("-pk")
 
 
-def _told(page: list[Revision], revisions: Any) -> list[dict[str, Any]]:
+def _told(page: list[Revision], revisions: RevisionQuerySet) -> list[dict[str, Any]]:
     """The versions of a page, each with the one before it and what it changed, in one line.
 
     A working copy is told against whatever came before it, the record against its own versions.
