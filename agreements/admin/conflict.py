@@ -10,7 +10,7 @@ from django.db import models
 from django.http import QueryDict
 from django.utils.text import capfirst
 
-from ..exports import PUBLIC, STAFF, plain, plain_value
+from ..exports import PUBLIC, STAFF, Record, plain, plain_value
 from ..exports.records import in_term_order
 from ..models import Agreement
 from ..record.after_change import names_in
@@ -41,8 +41,8 @@ class Conflict:
     unknown: bool = False
     #: The record's own fields as they are stored now, in plain values, and by kind its rows by
     #: their keys.
-    stored: dict[str, Any] = field(default_factory=dict)
-    rows: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    stored: Record = field(default_factory=dict)
+    rows: dict[str, dict[int, Record]] = field(default_factory=dict)
     #: The rows that they added, by the prefix of their kind.
     added: dict[str, set[int]] = field(default_factory=dict)
     differences: list[Line] = field(default_factory=list)
@@ -165,7 +165,7 @@ def _fields(found: Difference, row: str) -> Iterator[Line]:
         yield Line(target, label, each.before or "empty", each.after or "empty")
 
 
-def _order(rows: list[dict[str, Any]]) -> str:
+def _order(rows: list[Record]) -> str:
     return ", ".join(str(row["position"]) for row in rows)
 
 
@@ -174,13 +174,13 @@ def _names(instance: models.Model) -> tuple[str, ...]:
     return *PUBLIC[model], *STAFF.get(model, ())
 
 
-def _plain(instance: models.Model) -> dict[str, Any]:
+def _plain(instance: models.Model) -> Record:
     return {name: plain_value(instance, name) for name in _names(instance)}
 
 
-def _typed(form: DeskForm) -> dict[str, Any]:
+def _typed(form: DeskForm) -> Record:
     """A row as it was typed, in plain values; what its field does not take, word for word."""
-    row: dict[str, Any] = {}
+    row: Record = {}
     for name in _names(form.instance):
         column = form.instance._meta.get_field(name)
         if name in form.errors:

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
-from ..exports import record
+from ..exports import Record, record
 from ..models.columns import Line
 from ..record.after_change import names_in
 from ..record.differences import Difference, DifferenceKind, differences
@@ -24,7 +24,7 @@ class LoggedForm(HeldForm):
         help_text="A note for colleagues, kept in the history.",
     )
     #: The noun as it was before its form's values replaced it.
-    stored: dict[str, Any]
+    stored: Record
 
 
 class LoggedAdmin(CarefulAdmin):

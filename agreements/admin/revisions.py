@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..exports import record
+from ..exports import Record, record
 from ..importer import ImportRefused, restore
 from ..models import Agreement, Edition, Revision
 from ..models.record import RevisionQuerySet
@@ -244,7 +244,7 @@ def _told(page: list[Revision], revisions: RevisionQuerySet) -> list[dict[str, A
     return versions
 
 
-def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:
+def _differences(before: Record, after: Record) -> list[Difference]:
     return differences(before, after, names=names_in([before, after]))
 
 

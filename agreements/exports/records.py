@@ -220,7 +220,11 @@ WITHHELD: dict[type[Model], dict[str, str]] = {
 }
 
 
-def record(instance: Model, *, staff: bool = False) -> dict[str, Any]:
+#: A row and the rows that belong to it, as ``record`` tells them.
+Record = dict[str, Any]
+
+
+def record(instance: Model, *, staff: bool = False) -> Record:
     """A row and the rows that belong to it, as plain values in the order of ``PUBLIC``.
 
     References are written by their natural key, dates as recorded, decimals as text, a missing
@@ -275,7 +279,7 @@ def plain(value: Any) -> Any:
     return str(getattr(value, "code", value) or "")
 
 
-def life_of(record: dict[str, Any]) -> tuple[PartialDate | None, list[Event]]:
+def life_of(record: Record) -> tuple[PartialDate | None, list[Event]]:
     """What the status of an agreement follows from, out of its record: signature and milestones."""
     return to_partial_date(record["signed_on"]), [
         Event(row["kind"], to_partial_date(row["date"]), to_partial_date(row["until"]))
@@ -287,12 +291,12 @@ def life_of(record: dict[str, Any]) -> tuple[PartialDate | None, list[Event]]:
 DERIVED = ("url", "status", "status_day", "status_because", "updated_at")
 
 
-def address_of(record: dict[str, Any], base_url: str = "") -> str:
+def address_of(record: Record, base_url: str = "") -> str:
     """The permanent address of an agreement, out of its record."""
     return base_url + reverse("agreement-detail", args=[record["slug"]])
 
 
-def told_record(kept: dict[str, Any], day: datetime.date, base_url: str) -> dict[str, Any]:
+def told_record(kept: Record, day: datetime.date, base_url: str) -> Record:
     """A public record as ``Digest.records`` gives it, and what follows from it on ``day``."""
     ruling = status_on(day, *life_of(kept))
     told = {name: value for name, value in kept.items() if name not in DERIVED}
@@ -328,7 +332,7 @@ def inverse_relation(relation: Relation) -> dict[str, Any]:
     return {"kind": relation.kind, "agreement": relation.agreement.slug, "note": relation.note}
 
 
-def as_snapshot(whole: dict[str, Any]) -> str:
+def as_snapshot(whole: Record) -> str:
     """A record, its staff fields included, as the JSON text a revision keeps."""
     return json.dumps(whole, ensure_ascii=False, indent=1)
 

@@ -9,7 +9,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from ..models import Agreement, Relation
 from ..models.querysets import Among
-from .records import CHILDREN, NATURAL_KEY, PUBLIC, SPELLED, STAFF, as_snapshot, plain
+from .records import CHILDREN, NATURAL_KEY, PUBLIC, SPELLED, STAFF, Record, as_snapshot, plain
 
 #: No column: the address of the record that a working copy revises.
 _REVISED = "revises__slug"
@@ -62,12 +62,12 @@ def grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
     return groups
 
 
-def recorded(agreements: Sequence[int]) -> dict[int, dict[str, Any]]:
+def recorded(agreements: Sequence[int]) -> dict[int, Record]:
     """The whole records of these agreements as revisions keep them (``records.record`` for staff),
     by their keys. A working copy goes by the address of the record that it revises."""
     fields = PUBLIC[Agreement] + STAFF[Agreement]
     found = Agreement.objects.filter(Among("pk", agreements)).order_by("pk")
-    whole: dict[int, dict[str, Any]] = {}
+    whole: dict[int, Record] = {}
     for pk, (*values, revised) in rows_of(Agreement, (*fields, _REVISED), found):
         whole[pk] = dict(zip(fields, values, strict=True))
         if revised:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..dates import to_partial_date
-from ..exports import PUBLIC, life_of
+from ..exports import PUBLIC, Record, life_of
 from ..models import Agreement, Digest, Participation, SearchDocument, search
 from ..question import Register
 from ..rules.coverage import by_stage
@@ -24,7 +24,7 @@ def listed(register: Register, ids: Iterable[int], day: datetime.date) -> list[A
     return [_row(register, pk, records[pk], day) for pk in ids if pk in records]
 
 
-def _row(register: Register, pk: int, record: dict[str, Any], day: datetime.date) -> Agreement:
+def _row(register: Register, pk: int, record: Record, day: datetime.date) -> Agreement:
     entry = register.entry(pk)
     agreement = Agreement(
         pk=pk,

@@ -16,7 +16,7 @@ from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from ..exports import NATURAL_KEY, as_snapshot, recorded, snapshot
+from ..exports import NATURAL_KEY, Record, as_snapshot, recorded, snapshot
 from ..models import Agency, Agreement, Authorship, Edition, Revision
 from ..models.querysets import PublicationState, batched
 from .derive import SEVERAL, derive, derive_written
@@ -61,7 +61,7 @@ class Written:
     record it ``revises``."""
 
     agreement_id: int
-    record: dict[str, Any]
+    record: Record
     new: bool = False
     dated: bool = False
     revises_id: int | None = None
@@ -146,7 +146,7 @@ _SEEN = {PublicationState.PUBLISHED, PublicationState.WITHDRAWN}
 _Told = tuple[str | None, tuple[tuple[str, str, str], ...]]
 
 
-def _told(snapshot: dict[str, Any]) -> _Told:
+def _told(snapshot: Record) -> _Told:
     if snapshot.get("state") != PublicationState.PUBLISHED:
         return None, ()
     relations = [row for row in snapshot["relations"] if row["target"]]
@@ -181,7 +181,7 @@ def _what_differs(before: str | None, after: str) -> str:
 
 
 def names_in(
-    records: Iterable[dict[str, Any]], *, model: type[Model] = Agreement, public: bool = False
+    records: Iterable[Record], *, model: type[Model] = Agreement, public: bool = False
 ) -> dict[type[Model], dict[str, str]]:
     """The present names of the agencies, terms and agreements that these records refer to.
 
@@ -196,7 +196,7 @@ def names_in(
     return named
 
 
-def present_addresses(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+def present_addresses(records: Iterable[Record]) -> dict[str, str]:
     """The present address of each public record that these records refer to, by the address that
     they know it by."""
     keys = references(records)[Agreement]

@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from types import SimpleNamespace
 from typing import Any
 
+from ..exports import Record
 from ..models import Agreement, Participation, Relation, Source
 from ..models.querysets import AgreementQuerySet
 from ..rules import status
@@ -92,7 +93,7 @@ def facts_without_source(told: Told) -> Iterator[Oddity]:
             )
 
 
-def unsourced(record: dict[str, Any]) -> bool:
+def unsourced(record: Record) -> bool:
     """Whether a record, as ``exports.recorded`` gives it, names no source at all or has one of the
     ``facts_without_source``."""
     rows = {name: [("", SimpleNamespace(**row)) for row in record[name]] for name in _ROWS}

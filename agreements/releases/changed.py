@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from ..exports import TABLES, Table
+from ..exports import TABLES, Record, Table
 from ..record.differences import differences, in_one_line
 
 #: Follow from the day and the place of the export, or from changes that are not public.
@@ -121,7 +121,7 @@ def _differing(table: str, was: dict[str, list[Row]], now: dict[str, list[Row]])
     ]
 
 
-def _plain(name: str, record: _Record) -> dict[str, Any]:
+def _plain(name: str, record: _Record) -> Record:
     """The record as ``exports.record`` gives it."""
     (row,) = record.rows[name]
     plain = _values(TABLES[name], row)
@@ -133,7 +133,7 @@ def _plain(name: str, record: _Record) -> dict[str, Any]:
     return plain
 
 
-def _values(table: Table, row: Row) -> dict[str, Any]:
+def _values(table: Table, row: Row) -> Record:
     return {
         column.field: column.value(row[column.name])
         for column in table.read_back
