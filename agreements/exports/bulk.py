@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from ..models import Agency, Agreement, Digest
-from ..models.querysets import Among, batched, in_code_order
+from ..models.querysets import AgencyQuerySet, Among, batched, in_code_order
 from .cells import BYTE_ORDER_MARK, csv_rows, csv_text
 from .flat import flat_text
 from .records import SPELLED, in_term_order
@@ -114,7 +114,7 @@ def _register(ids: Sequence[int]) -> QuerySet[Agreement]:
     return Agreement.objects.register().filter(Among("pk", ids)).order_by()
 
 
-def _named(agreements: Sequence[int]) -> Any:
+def _named(agreements: Sequence[int]) -> AgencyQuerySet:
     return Agency.objects.register().named_in(agreements)
 
 

@@ -60,7 +60,7 @@ class Column:
             return "true" if value else "false"
         return str(value)
 
-    def cell(self, value: Any) -> str:
+    def cell(self, value: object) -> str:
         """The value as the text of a cell of a CSV."""
         return self.text(value) if self.numeric else guard(self.text(value))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
@@ -136,7 +136,7 @@ def conditional(view: View) -> View:
     """
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if settings.DEBUG:
             return view(request, *args, **kwargs)
         # Before the view is asked: if they change meanwhile, its answer belongs to no edition.
@@ -168,13 +168,13 @@ def with_opened(view: View) -> View:
         return view
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         return opened(view(request, *args, **kwargs))
 
     return answer
 
 
-def _made(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+def _made(view: View, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
     """The view's response, rendered; what it refuses by an exception is answered here and not by
     Django, so that it can be kept."""
     try:

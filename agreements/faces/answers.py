@@ -36,7 +36,7 @@ def face(view: View) -> View:
     """A read-only face that any site's scripts may read, and whose refusals are as plain."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method == "OPTIONS":
             return _preflight()
         try:
@@ -84,7 +84,7 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     return response
 
 
-def problem(refusal: Refusal, **members: Any) -> HttpResponse:
+def problem(refusal: Refusal, **members: object) -> HttpResponse:
     """A problem document. ``problems`` has a list of sentences for each parameter that is wrong."""
     return json(
         {

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db import transaction
 
 from ..exports import FORMAT
@@ -70,12 +69,7 @@ class Plan:
         return self.tables["agreements"].unchanged
 
     def apply(
-        self,
-        *,
-        reason: str,
-        user: User | None = None,
-        name: str = "",
-        progress: Progress | None = None,
+        self, *, reason: str, user: Any = None, name: str = "", progress: Progress | None = None
     ) -> Imported:
         """Write what was planned, and one revision with ``reason`` for each changed agreement.
 

@@ -76,9 +76,6 @@ class WebAddress(URLField):
 class Jurisdiction(CountryField):
     """An ISO 3166-1 code, or EU; reads as django-countries' Country."""
 
-    # What django-stubs takes the attribute to hold.
-    _pyi_private_get_type: Any
-
 
 def meaning(noun: type[models.Model], name: str) -> str:
     """What the field ``name`` means to whoever reads the data.

@@ -66,7 +66,7 @@ def capture(parser: Parser, token: Token) -> _Capture:
 
 
 @register.filter
-def as_json(value: Any) -> SafeString:
+def as_json(value: object) -> SafeString:
     """A value as JSON that can stand inside a script element: it cannot end it."""
     text = json.dumps(value, ensure_ascii=False)
     return SafeString(text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"}))
