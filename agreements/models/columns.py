@@ -1,7 +1,7 @@
 """Columns that keep out what one of the databases, or a web page, could not hold; and what a field
 means to whoever reads the data."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.validators import (
     MaxValueValidator,
@@ -10,21 +10,10 @@ from django.core.validators import (
 )
 from django.db import models
 from django.db.models.lookups import In
-from django_countries.fields import CountryField
-
-if TYPE_CHECKING:
-    from django.db.models.expressions import Combinable
-
-    CharField = models.CharField[str | Combinable, str]
-    TextField = models.TextField[str | Combinable, str]
-    URLField = models.URLField[str | Combinable, str]
-    PositiveSmallIntegerField = models.PositiveSmallIntegerField[int | Combinable, int]
-else:
-    # Django's own classes take no type arguments at run time.
-    from django.db.models import CharField, PositiveSmallIntegerField, TextField, URLField
+from django_countries.fields import Country, CountryField
 
 
-class Line(CharField):
+class Line(models.CharField):
     """One line of text, empty where nothing is stated."""
 
     default_validators = [*models.CharField.default_validators, ProhibitNullCharactersValidator()]
@@ -34,13 +23,13 @@ class Line(CharField):
         super().__init__(*args, **kwargs)
 
 
-class Prose(TextField):
+class Prose(models.TextField):
     """Text of any length, empty where nothing is stated."""
 
     default_validators = [*models.TextField.default_validators, ProhibitNullCharactersValidator()]
 
 
-class SmallNumber(PositiveSmallIntegerField):
+class SmallNumber(models.PositiveSmallIntegerField):
     """A whole number from 0 to 32767 on both databases; SQLite alone would take any."""
 
     default_validators = [MaxValueValidator(32767)]
@@ -59,7 +48,7 @@ class InRange(In):
         return [n for n in values if not isinstance(n, int) or -most <= n <= most]
 
 
-class WebAddress(URLField):
+class WebAddress(models.URLField):
     """An http or https address."""
 
     default_validators = [URLValidator(schemes=["http", "https"])]
@@ -75,6 +64,9 @@ class WebAddress(URLField):
 
 class Jurisdiction(CountryField):
     """An ISO 3166-1 code, or EU; reads as django-countries' Country."""
+
+    # What django-stubs takes the attribute to hold: no text, as the base class says.
+    _pyi_private_get_type: Country  # type: ignore[assignment]
 
 
 def meaning(noun: type[models.Model], name: str) -> str:
