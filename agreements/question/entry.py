@@ -10,6 +10,10 @@ from ..dates import to_partial_date
 from ..models.participation import Part
 from ..rules.status import Period
 
+#: Stands first in the text of an entry. Whoever changes its form adds one.
+FORMAT = 1
+#: How a text begins that this version of the program can read.
+OPENING = f"[{FORMAT},"
 #: The fields with a list of codes by which agreements can be asked for.
 CODED = ("instrument_type", "legal_nature", "text_availability", "detail_level")
 
@@ -46,7 +50,7 @@ class Entry(NamedTuple):
     @classmethod
     def read(cls, pk: int, slug: str, changed: datetime.datetime, text: str) -> "Entry":
         """The entry of an agreement from its ``as_text``."""
-        title, codes, signed, known_from, parts, provisions, scope, standings = json.loads(text)
+        _, title, codes, signed, known_from, parts, provisions, scope, standings = json.loads(text)
         return cls(
             pk,
             slug,
@@ -114,6 +118,7 @@ def as_text(record: dict[str, Any], stages: dict[str, str], standings: Iterable[
         for row in record["provisions"]
     ]
     kept = [
+        FORMAT,
         record["short_title"] or record["title"],
         [record[name] for name in CODED],
         [signed.earliest, signed.latest] if signed else None,

@@ -3,6 +3,7 @@
 """
 
 import json
+import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from django.utils import timezone
 from .. import question
 from ..dates import PartialDate
 from ..exports import CHILDREN, PUBLIC, Names, Record, flat_line, life_of, recorded
+from ..exports.tables import AGREEMENTS
 from ..models import (
     Agency,
     Agreement,
@@ -30,6 +32,9 @@ from ..models.querysets import PublicationState, batched
 from ..rules.status import Dated, MilestoneKind, Period, odd_until, standings
 from .oddities import unsourced
 
+#: The number of the rules by which things are worked out of records. Whoever changes what follows
+#: from a record (status, search terms, an entry, a column that is worked out) adds one.
+RULES = 3
 #: Whole records in memory at a time.
 SEVERAL = 500
 #: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
@@ -71,9 +76,16 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
     derive_all(touched.distinct())
 
 
+def rules_number() -> int:
+    """``RULES``, and what the public fields and columns are: where either has changed, ``manage.py
+    derive`` works everything out anew."""
+    shape = zlib.crc32(repr((PUBLIC, AGREEMENTS.header)).encode()) & 0xFFFF
+    return RULES << 16 | shape
+
+
 def underived() -> QuerySet[Agreement]:
     """The agreements of which nothing was worked out by the present rules."""
-    derived = Digest.objects.filter(agreement=OuterRef("pk"), rules=Digest.RULES)
+    derived = Digest.objects.filter(agreement=OuterRef("pk"), rules=rules_number())
     return Agreement.objects.filter(~Exists(derived))
 
 
@@ -125,7 +137,7 @@ def derive_written(records: Mapping[int, Record]) -> None:
         digests.append(
             Digest(
                 agreement_id=pk,
-                rules=Digest.RULES,
+                rules=rules_number(),
                 serial=serial,
                 unsourced=unsourced(record),
                 odd_until=odd_until(*lives[pk]),
