@@ -7,6 +7,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import (
     Case,
     Count,
@@ -20,6 +21,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Collate
+from django.db.models.sql.compiler import SQLCompiler
 
 from ..rules.lineage import STEPS
 from ..rules.status import CLOSED, MilestoneKind, Status
@@ -68,7 +70,9 @@ class Among(models.Func):
         """The parameter."""
         return f"[{','.join(map(str, ids))}]"
 
-    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> Any:
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
         return self.as_sql(
             compiler,
             connection,
@@ -76,7 +80,9 @@ class Among(models.Func):
             arg_joiner=" IN (SELECT value FROM json_each(",
         )
 
-    def as_postgresql(self, compiler: Any, connection: Any, **options: Any) -> Any:
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
         return self.as_sql(
             compiler,
             connection,

@@ -39,7 +39,7 @@ class DayFilter(django_filters.Filter):
 class MomentField(forms.CharField):
     """Takes a day, which begins at midnight in Singapore, or a moment with its offset."""
 
-    def to_python(self, value: Any) -> datetime.datetime | None:  # type: ignore[override]
+    def to_python(self, value: object) -> datetime.datetime | None:  # type: ignore[override]
         """The moment, in UTC; None if nothing was typed. Raises ValidationError."""
         text = (super().to_python(value) or "").upper()
         if not text:

@@ -23,7 +23,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
-    def validation_error(self, code: str, *args: Any) -> ValidationError:
+    def validation_error(self, code: str, *args: object) -> ValidationError:
         if code in ("too_many_login_attempts", "rate_limited"):
             raise ImmediateHttpResponse(too_many_attempts(self.request))
         error: ValidationError = super().validation_error(code, *args)
@@ -34,7 +34,7 @@ class AccountAdapter(DefaultAccountAdapter):
         guesser can send as many as there are ports."""
         return credentials["username"].casefold()
 
-    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+    def is_reauthentication_required(self, *, app: str, **kwargs: object) -> bool:
         """Whoever signed in a moment ago has just proved who they are."""
         records = get_authentication_records(self.request, self.request.user)
         if records and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT:

@@ -34,6 +34,7 @@ from ..models import (
     SourceKind,
     search,
 )
+from ..models.evidence import SourcedRow
 from ..rules.coverage import NOT_COUNTED_YET, PRODUCTS_NOT_STATED, Commitment, Depth, Reach, Stage
 from ..rules.lineage import Drawing, drawing
 from ..rules.pairs import PairRow
@@ -183,7 +184,7 @@ def by_source(rows: Iterable[Evidence]) -> list[tuple[Source | None, list[Eviden
 def supports(agreement: Agreement, source: Source) -> list[tuple[str, str]]:
     """What a source is the receipt for: words and the anchor on the page, each once, in the order
     of the page."""
-    facts: list[tuple[str, str, Any]]
+    facts: list[tuple[str, str, SourcedRow]]
     facts = [(p.area.name, f"provision-{p.pk}", p) for p in agreement.provisions.all()]
     facts += [(m.get_kind_display(), "life", m) for m in _milestones(agreement)]
     facts += [("Outcomes", "outcomes", o) for o in agreement.outcomes.all()]
