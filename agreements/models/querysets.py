@@ -287,11 +287,13 @@ class AgreementQuerySet(models.QuerySet["Agreement"]):
     def lineage_of(self, agreement: "Agreement") -> list["Relation"]:
         """The relations by which ``agreement`` comes from others and others come from it.
 
-        Followed ``lineage.STEPS`` steps each way, in one query a step. Both ends are among these
-        agreements, unless the other one is known by its title only.
+        Followed ``lineage.STEPS`` steps each way, in one query a step. The public may see both
+        ends, unless the other one is known by its title only.
         """
+        # By a join, not ``in``: a subquery would keep the databases from looking up the two ends.
+        public = PublicationState.PUBLISHED
         relations = self._rows("relations").filter(
-            Q(target__isnull=True) | Q(target__in=self), agreement__in=self
+            Q(target__isnull=True) | Q(target__state=public), agreement__state=public
         )
         oldest = (F("agreement__signed_on_earliest").asc(nulls_last=True), "kind", "pk")
         found: dict[int, Relation] = {}

@@ -7,6 +7,7 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from django.db import connection
 
@@ -17,6 +18,8 @@ from .register import Register, Words
 
 #: A snapshot with so many dead slots is built anew.
 _MOST_DEAD = 1000
+#: So many entries are read at a time.
+_SEVERAL = 5000
 
 _lock = threading.Lock()
 _current: Register | None = None
@@ -46,12 +49,14 @@ def _read(known: Register | None) -> Register:
         if known is None or not follows or known.dead > max(_MOST_DEAD, len(known) // 10):
             known = Register()
         since = Digest.objects.filter(serial__gt=known.serial).values_list("pk", flat=True)
-        read = list(_entries(Agreement.objects.register().filter(pk__in=since)))
-        gone = set(since) - {entry.pk for entry, _ in read}
-        return known.changed(Edition.current(), serial, gone, read, for_good=for_good)
+        entries = _entries(Agreement.objects.register().filter(pk__in=since))
+        # Not all at once: their terms take more memory than what is made of them.
+        batches = iter(lambda: list(islice(entries, _SEVERAL)), [])
+        return known.changed(Edition.current(), serial, since, batches, for_good=for_good)
 
 
 def _entries(agreements: AgreementQuerySet) -> Iterator[tuple[Entry, Words]]:
+    """The entries of these agreements, with their terms."""
     terms = ("search_document__title_terms", "search_document__all_terms")
     # Of another form: not derived yet by this version of the program.
     rows = agreements.filter(digest__entry__startswith=OPENING).order_by()
