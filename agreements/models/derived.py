@@ -43,7 +43,7 @@ class Standing(models.Model):
         return f"{self.agreement}: {self.status} from {self.from_day}"
 
 
-class DigestQuerySet(models.QuerySet[Any]):
+class DigestQuerySet(models.QuerySet["Digest"]):
     """What is kept of records, to be read by their keys."""
 
     def register(self) -> "DigestQuerySet":

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, overload
 from django_countries import countries
 
 from ..models import Agency, Agreement, ProductCategory
+from ..models.participation import Part
 from ..models.search import query_terms
 from ..rules.partners import Instrument
 from .entry import CODED, Entry
@@ -111,7 +112,7 @@ class Register:
         self.coded: Bitmaps[tuple[str, str]] = Bitmaps()
         #: Whoever takes part on any day.
         self.participants: Bitmaps[str] = Bitmaps()
-        self._dated_parts: list[tuple[int, Any]] = []
+        self._dated_parts: list[tuple[int, Part]] = []
         self._said: Bitmaps[Point] = Bitmaps()
         self._mutual: Bitmaps[Point] = Bitmaps()
         self._one_way: list[_OneWay] = []

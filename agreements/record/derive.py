@@ -5,7 +5,6 @@
 import json
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -13,7 +12,7 @@ from django.utils import timezone
 
 from .. import question
 from ..dates import PartialDate
-from ..exports import CHILDREN, PUBLIC, Names, flat_line, life_of, recorded
+from ..exports import CHILDREN, PUBLIC, Names, Record, flat_line, life_of, recorded
 from ..exports.tables import AGREEMENTS
 from ..models import (
     Agency,
@@ -117,7 +116,7 @@ def derive(agreement_ids: Sequence[int]) -> None:
     derive_written(recorded(agreement_ids))
 
 
-def derive_written(records: Mapping[int, dict[str, Any]]) -> None:
+def derive_written(records: Mapping[int, Record]) -> None:
     """Keep what follows from some hundreds of records (``exports.recorded``), by the keys of their
     agreements. Call it in the transaction of the change, after a new edition has begun and all
     columns of the agreements are written."""
@@ -192,7 +191,7 @@ def derive_standings(lives: Mapping[int, Life]) -> dict[int, list[Period]]:
 class _Known:
     """What follows from records and from what stands behind their keys and codes."""
 
-    def __init__(self, records: Mapping[int, dict[str, Any]]) -> None:
+    def __init__(self, records: Mapping[int, Record]) -> None:
         keys = {part["agency"] for each in records.values() for part in each["participations"]}
         agencies = Agency.objects.filter(key__in=keys).prefetch_related("names")
         #: All names by which an agency is found.
@@ -219,7 +218,7 @@ class _Known:
         changed = Agreement.objects.filter(pk__in=records).values_list("pk", "updated_at")
         self.changed = dict(changed)
 
-    def public_record(self, pk: int, record: dict[str, Any]) -> dict[str, Any]:
+    def public_record(self, pk: int, record: Record) -> Record:
         """``Digest.record``: as ``exports.record`` gives it to the public, and when it changed."""
         told = {name: record[name] for name in PUBLIC[Agreement]}
         for name, noun in CHILDREN[Agreement].items():
@@ -229,7 +228,7 @@ class _Known:
         ]
         return told | {"updated_at": self.changed[pk].isoformat(timespec="seconds")}
 
-    def search_document(self, pk: int, of: dict[str, Any]) -> SearchDocument:
+    def search_document(self, pk: int, of: Record) -> SearchDocument:
         """The search terms of one record."""
         title = [of["title"], of["short_title"], of["original_title"]]
         signed_in = Agreement(
@@ -273,7 +272,7 @@ class _Known:
         )
 
 
-def _as_json(value: Any) -> str:
+def _as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

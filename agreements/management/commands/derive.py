@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.template.defaultfilters import pluralize
 
 from agreements.models import Agreement, Edition
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         "rules: status, search terms, what lists, tables and feeds show."
     )
 
-    def add_arguments(self, parser: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--all",
             action="store_true",
