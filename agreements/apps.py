@@ -20,7 +20,7 @@ class AgreementsConfig(AppConfig):
 
 
 def _derived(databases: Sequence[str] | None, **options: Any) -> Iterable[checks.CheckMessage]:
-    """Warn where the status of a record was not worked out by the present rules."""
+    """Warn where what follows from a record was not worked out by the present rules."""
     # Models cannot be imported before all apps are loaded.
     from .models import Digest
     from .record.derive import underived
@@ -30,8 +30,8 @@ def _derived(databases: Sequence[str] | None, **options: Any) -> Iterable[checks
         # Before it is made there is nothing to ask, and ``migrate`` asks first.
         if Digest._meta.db_table in tables and underived().using(database).exists():
             yield checks.Warning(
-                "There are agreements whose status and search terms were not worked out by the "
-                "present rules.",
+                "There are agreements of which nothing was worked out by the present rules: lists, "
+                "tables and counts leave them out, or tell them as they were.",
                 hint="Run manage.py derive before the site is started.",
                 id="agreements.W001",
             )

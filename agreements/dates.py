@@ -10,11 +10,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+
+if TYPE_CHECKING:
+    CharField = models.CharField["PartialDate | datetime.date | str | None", "PartialDate | None"]
+else:
+    # Django's own class takes no type arguments at run time.
+    from django.db.models import CharField
 
 _ISO = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _WORDS = re.compile(r"(?:(\d{1,2})\s+)?([^\W\d_]+)\.?,?\s+(\d{4})")
@@ -124,7 +130,7 @@ class PartialDate:
         return len(self.iso)
 
 
-def to_partial_date(value: Any) -> PartialDate | None:
+def to_partial_date(value: object) -> PartialDate | None:
     """A PartialDate from what a form, a file or the database holds; None where nothing is stated.
 
     Raises ValidationError with a message for the person who typed it.
@@ -148,18 +154,18 @@ class PartialDateFormField(forms.CharField):
         kwargs["max_length"] = 30
         super().__init__(**kwargs)
 
-    def to_python(self, value: Any) -> PartialDate | None:  # type: ignore[override]
+    def to_python(self, value: object) -> PartialDate | None:  # type: ignore[override]
         """The date, or None for an empty box; raises ValidationError."""
         return to_partial_date(super().to_python(value))
 
-    def prepare_value(self, value: Any) -> Any:
+    def prepare_value(self, value: object) -> object:
         """What stands in the box: the stored form, or what was typed."""
         return value.iso if isinstance(value, PartialDate) else value
 
-    def run_validators(self, value: Any) -> None:
+    def run_validators(self, value: object) -> None:
         """The length was a matter of the text, which to_python has already read."""
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
+    def has_changed(self, initial: object, data: object) -> bool:
         """Whether another date was typed, however it is written."""
         try:
             return to_partial_date(initial) != self.to_python(data)
@@ -167,16 +173,12 @@ class PartialDateFormField(forms.CharField):
             return True
 
 
-class PartialDateField(models.CharField):
+class PartialDateField(CharField):
     """Stores a PartialDate as its text; null where the source states none.
 
     ``earliest_field`` and ``latest_field`` name two DateFields of the same model that are kept to
     the first and last day the text can mean, as ImageField does with its ``width_field``.
     """
-
-    # What django-stubs takes the attribute to hold and to accept.
-    _pyi_private_set_type: Any
-    _pyi_private_get_type: Any
 
     def __init__(
         self, *args: Any, earliest_field: str = "", latest_field: str = "", **kwargs: Any
@@ -201,22 +203,22 @@ class PartialDateField(models.CharField):
                 kwargs[option] = getattr(self, option)
         return name, path, args, kwargs
 
-    def from_db_value(self, value: str | None, *_: Any) -> PartialDate | None:
+    def from_db_value(self, value: str | None, *_: object) -> PartialDate | None:
         """The stored text as a PartialDate."""
         return None if value is None else PartialDate.parse(value)
 
-    def to_python(self, value: Any) -> PartialDate | None:
+    def to_python(self, value: object) -> PartialDate | None:
         """The date; raises ValidationError with a message for the person who typed it."""
         return to_partial_date(value)
 
-    def get_prep_value(self, value: Any) -> str | None:
+    def get_prep_value(self, value: object) -> str | None:
         """The text the column holds."""
         date = to_partial_date(value)
         return date.iso if date else None
 
-    def clean(self, value: Any, model_instance: models.Model | None) -> PartialDate | None:
+    def clean(self, value: object, model_instance: models.Model | None) -> PartialDate | None:
         """Check, and set the companions so that the constraints that follow can see them."""
-        cleaned = super().clean(value, model_instance)
+        cleaned: PartialDate | None = super().clean(value, model_instance)
         if model_instance is not None:
             self.set_companions(model_instance, cleaned)
         return cleaned
@@ -232,10 +234,10 @@ class PartialDateField(models.CharField):
         for name, bound in self.companions.items():
             setattr(instance, name, bound(value) if value else None)
 
-    def value_to_string(self, obj: Any) -> str:
+    def value_to_string(self, obj: models.Model) -> str:
         """For Django's own serialisers."""
         return self.get_prep_value(self.value_from_object(obj)) or ""
 
-    def formfield(self, **kwargs: Any) -> Any:
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         """The form field that takes dates as people write them."""
         return models.Field.formfield(self, form_class=PartialDateFormField, **kwargs)

@@ -1,9 +1,9 @@
 """Compresses what is not compressed yet."""
 
 import gzip
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
 
 
@@ -11,7 +11,9 @@ class GZip(GZipMiddleware):
     """Leaves archives alone: a second compression costs time, their length and their entity tag,
     and saves nothing."""
 
-    def process_response(self, request: HttpRequest, response: Any) -> Any:
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
         """The answer, compressed where that helps."""
         if request.path.endswith((".zip", ".xlsx")):
             return response
@@ -34,7 +36,8 @@ def compressed(path: str, response: HttpResponse) -> HttpResponse:
     """The public response at this path, changed to what ``GZip`` gives to whoever accepts it."""
     request = HttpRequest()
     request.path, request.META["HTTP_ACCEPT_ENCODING"] = path, "gzip"
-    return _Unpadded(lambda _: response).process_response(request, response)
+    _Unpadded(lambda _: response).process_response(request, response)
+    return response
 
 
 def decompressed(response: HttpResponse) -> HttpResponse:

@@ -1,7 +1,6 @@
 """What holds for every request of the public site or of the desk, whichever view answers it."""
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import unquote_plus
 
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
@@ -94,7 +93,11 @@ class BodyLimit:
         return self.get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        args: object,
+        kwargs: object,
     ) -> HttpResponse | None:
         if getattr(view, "csrf_exempt", False):
             return None
@@ -111,7 +114,7 @@ class BodyLimit:
         return None
 
 
-def _may_send_more(request: HttpRequest, view: Any) -> bool:
+def _may_send_more(request: HttpRequest, view: Callable[..., HttpResponseBase]) -> bool:
     permission = getattr(view, "body_permission", "")
     return bool(permission and request.user.has_perm(permission))
 

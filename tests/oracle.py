@@ -7,6 +7,8 @@ from itertools import combinations
 
 from agreements.models import Agreement, SearchDocument
 from agreements.models.search import query_terms
+from agreements.question import AgreementFilterSet
+from agreements.question.kinds import Coded
 from agreements.rules.coverage import Asked, between
 from agreements.rules.jurisdictions import EU, eu_members
 
@@ -74,8 +76,9 @@ def _conditions(agreement, document, asked, day):
         scope = frozenset(product.code for product in agreement.products.all())
         reached = Asked(**{name: frozenset(asked[name]) for name in names})
         yield reached.admits(scope, provisions)
-    if asked["type"]:
-        yield agreement.instrument_type in asked["type"]
+    for name, declared in AgreementFilterSet.base_filters.items():
+        if isinstance(declared, Coded) and asked[name]:
+            yield getattr(agreement, declared.field_of_agreement) in asked[name]
     if asked["status"]:
         yield agreement.ruling_on(day).status in asked["status"]
     signed = agreement.signed_on

@@ -4,6 +4,8 @@ import csv
 import io
 import re
 
+from agreements.question import AgreementFilterSet
+
 QUESTIONS = [
     "",
     "q=HSA",
@@ -60,6 +62,14 @@ PROBLEMS = [
     "x" * 10_000 + "=1",
     "participant=" + "9" * 400,
 ]
+#: A filter that none of these uses is asked for the first of the values that it declares, and for
+#: one that it does not have.
+for _name, _filter in AgreementFilterSet.base_filters.items():
+    if choices := _filter.extra.get("choices"):
+        if not any(f"{_name}=" in query for query in QUESTIONS):
+            QUESTIONS.append(f"{_name}={choices[0][0]}")
+        if not any(f"{_name}=" in query for query in PROBLEMS):
+            PROBLEMS.append(f"{_name}=made-up")
 
 
 def slugs_on_pages(client, query):

@@ -187,3 +187,35 @@ def test_a_list_narrowed_by_an_agency_that_left_follows_the_day():
 def test_the_union_grew_and_shrank_as_its_treaties_say():
     sizes = {1958: 6, 1973: 9, 1981: 10, 1986: 12, 1995: 15, 2005: 25, 2007: 27, 2014: 28, 2021: 27}
     assert {year: len(eu_members(datetime.date(year, 6, 1))) for year in sizes} == sizes
+
+
+@pytest.mark.shipped
+@pytest.mark.parametrize("facet", AgreementFilterSet.OPEN_FACETS)
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [],
+        [("stage", "registration")],
+        [("product", "cosmetics"), ("signed_before", "1990")],
+        [("participant", "gov-tz"), ("participant", "hsa"), ("status", "suspended")],
+    ],
+)
+def test_so_many_values_are_said_to_be_hidden_as_the_whole_facet_shows_besides(facet, pairs):
+    """A provision that names no product is no value, and a value that was chosen is shown even
+    where it has no agreement."""
+    query = QueryDict(mutable=True)
+    for name, value in [*pairs, ("expand", facet)]:
+        query.appendlist(name, value)
+    whole = AgreementFilterSet(query, Agreement.objects.register(), "expand")
+    shown = ask(pairs).choices(facet)
+    assert ask(pairs).hidden(facet) == len(whole.choices(facet)) - len(shown)
+    assert whole.hidden(facet) == 0
+    assert {each.value for each in shown} <= {each.value for each in whole.choices(facet)}
+
+
+def test_bodies_that_belong_to_an_agency_stand_by_name(client):
+    above = make.agency(name="Made-up Ministry")
+    for name in ("Made-up Section B", "Made-up Section C", "Made-up Section A"):
+        make.agreement(participants=[make.agency(name=name, parent=above)])
+    below = client.get(above.get_absolute_url()).context["below"]
+    assert [each.name[-1] for each in below] == ["A", "B", "C"]

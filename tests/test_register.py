@@ -167,9 +167,9 @@ def test_another_database_in_its_place_is_read_anew():
     assert not present.current().holding("zyxw") & present.current().live
 
 
-def test_a_record_of_other_rules_is_not_answered_from(monkeypatch):
+def test_an_entry_of_another_form_is_not_answered_from():
     made = make.agreement(title="Zyxw")
-    Digest.objects.filter(agreement=made).update(rules=Digest.RULES - 1, entry="not what it was")
+    Digest.objects.filter(agreement=made).update(entry="[0,not what it was]")
     Edition.renew()
     assert made.pk not in list(present.current().ids(present.current().live))
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agreements.dates import PartialDate, to_partial_date
-from agreements.models import Agreement, Digest, Edition, Milestone
+from agreements.models import Agreement, Edition, Milestone
 from agreements.models.search import document_terms
 from agreements.record import derive as deriving
 from agreements.record.after_change import record_change
@@ -304,7 +304,7 @@ def test_of_a_record_without_anything_nothing_is_known_for_ever():
     assert standings(None, []) == [(Status.NOT_KNOWN, datetime.date.min, None)]
 
 
-#: A digest of what is worked out of ``ARRANGEMENTS`` and of awkward texts, by ``Digest.RULES``.
+#: A digest of what is worked out of ``ARRANGEMENTS`` and of awkward texts, by ``derive.RULES``.
 DERIVED = {3: "b5222d4eef5cfaadfb44721ae8f9bb4a9a5af3ee9d8c774df5ecf74c4ed139ac"}
 
 
@@ -319,8 +319,8 @@ def test_whoever_changes_what_is_derived_gives_the_rules_a_new_number():
     ]
     derived += [(term,) for text in make.AWKWARD for term in document_terms(text)]
     digest = hashlib.sha256(json.dumps(derived).encode()).hexdigest()
-    assert DERIVED.get(Digest.RULES) == digest, (
-        "What follows from a record has changed: raise Digest.RULES, so that every database is "
+    assert DERIVED.get(deriving.RULES) == digest, (
+        "What follows from a record has changed: raise derive.RULES, so that every database is "
         f"derived anew, and add the line with the new number and {digest!r} here."
     )
 
@@ -429,7 +429,7 @@ def test_new_rules_are_applied_to_every_record_once(monkeypatch):
     edition = Edition.of_all()
     assert derive() == ["0 agreements derived."]
     assert Edition.of_all() == edition
-    monkeypatch.setattr(Digest, "RULES", Digest.RULES + 1)
+    monkeypatch.setattr(deriving, "RULES", deriving.RULES + 1)
     assert derive() == [f"{total + 1} agreements derived."]
     assert Edition.of_all() != edition
     assert derive() == ["0 agreements derived."]

@@ -542,7 +542,7 @@ def test_a_record_withdrawn_meanwhile_puts_off_the_workbook_and_frees_its_place(
 #: The site, but the flat table fails after its first piece.
 BROKEN = """
 from moctracker.wsgi import application
-from agreements.views import tables
+from agreements.faces import tables
 
 whole = tables.table_csv
 

@@ -3,19 +3,20 @@
 An account is shut, never deleted, so that the history stays told.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import Group, Permission, User
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.forms import CheckboxSelectMultiple
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
+from django.db.models import Exists, ManyToManyField, OuterRef, Q, QuerySet
+from django.forms import CheckboxSelectMultiple, ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest
 
-from agreements.sign_in.factors import reset_second_factors, second_factors
-from agreements.sign_in.lockout import lift_lockout
+from ..sign_in.factors import reset_second_factors, second_factors
+from ..sign_in.lockout import lift_lockout
+from .guard import signed_in
 
 # Nothing is sent by mail, and whoever could edit the second factors could read their secrets.
 admin.site.unregister(EmailAddress)
@@ -46,12 +47,13 @@ class AccountAdmin(UserAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         known = Exists(second_factors().filter(user=OuterRef("pk")))
-        return super().get_queryset(request).annotate(second_factor_known=known)
+        accounts: QuerySet[User] = super().get_queryset(request)
+        return accounts.annotate(second_factor_known=known)
 
     @admin.display(boolean=True, description="second factor")
     def second_factor(self, user: User) -> bool:
         """So that an administrator sees who has none."""
-        return user.second_factor_known  # type: ignore[attr-defined]
+        return bool(user.second_factor_known)  # type: ignore[attr-defined]
 
     @admin.action(
         permissions=["change"],
@@ -60,7 +62,7 @@ class AccountAdmin(UserAdmin):
     def help_to_sign_in(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """One's own factors are changed on one's own pages, which ask who is there; only a
         superuser helps a superuser."""
-        helper = cast(User, request.user)
+        helper = signed_in(request)
         for user in users:
             if user == helper:
                 said = f"{user}: change your own second factors under “Second factors”, above."
@@ -74,13 +76,15 @@ class AccountAdmin(UserAdmin):
                 said = f"{user} has no second factor now, and can sign in again with the password."
                 self.message_user(request, said)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if obj and _superuser(request):
             fieldsets = (*fieldsets, ("Superuser", {"fields": self.superuser_fields}))
         return fieldsets
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> ModelMultipleChoiceField | None:
         """Only groups that allow nothing the person may not do."""
         if db_field.name == "groups":
             kwargs |= {
@@ -89,15 +93,17 @@ class AccountAdmin(UserAdmin):
             }
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """No account that may do what the person may not."""
         within = obj is None or _superuser(request) or _within_reach(request.user, obj)
         return within and super().has_change_permission(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: User, form: "ModelForm[User]", change: bool
+    ) -> None:
         """An account made here is one of the staff; what it may do follows from its groups."""
         if not change:
             obj.is_staff = True
@@ -108,17 +114,17 @@ def _superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_superuser)
 
 
-def _granted(user: Any) -> QuerySet[Permission]:
+def _granted(user: User | AnonymousUser) -> QuerySet[Permission]:
     """What the account may do, or may do again once it is no longer shut."""
     return Permission.objects.filter(Q(group__user=user) | Q(user=user))
 
 
-def _within_reach(user: Any, other: User) -> bool:
+def _within_reach(user: User | AnonymousUser, other: User) -> bool:
     beyond = _granted(other).exclude(pk__in=_granted(user).values("pk"))
     return not other.is_superuser and not beyond.exists()
 
 
-def groups_within_reach(user: Any) -> QuerySet[Group]:
+def groups_within_reach(user: User | AnonymousUser) -> QuerySet[Group]:
     """The groups that allow nothing this person may not do."""
     if user.is_superuser:
         return Group.objects.all()

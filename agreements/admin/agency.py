@@ -1,5 +1,6 @@
 """Agencies and all the names they are found by."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -8,7 +9,7 @@ from django.http import HttpRequest
 
 from ..models import Agency, AgencyName
 from ..record.derive import reindex_agencies
-from .logged import LoggedAdmin
+from .logged import LoggedAdmin, LoggedForm
 from .rows import Rows
 
 
@@ -31,21 +32,26 @@ class AgencyAdmin(LoggedAdmin):
     inlines = [AgencyNameRows]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agency]:
-        return super().get_queryset(request).annotate(agreement_count=Count("participations"))
+        agencies: QuerySet[Agency] = super().get_queryset(request)
+        return agencies.annotate(agreement_count=Count("participations"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[Any, bool]:
+    ) -> tuple[QuerySet[Agency], bool]:
         """By any of its names, in any script."""
         return queryset.named(search_term), False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Agency | None = None) -> list[str]:
         return ["key"] if obj else []
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
+    def get_prepopulated_fields(
+        self, request: HttpRequest, obj: Agency | None = None
+    ) -> dict[str, Sequence[str]]:
         return {} if obj else self.prepopulated_fields
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    def save_related(
+        self, request: HttpRequest, form: LoggedForm, formsets: Any, change: bool
+    ) -> None:
         """A renamed agency is found by its new name in all its agreements."""
         super().save_related(request, form, formsets, change)
         if self.really_changed(form):
@@ -53,4 +59,4 @@ class AgencyAdmin(LoggedAdmin):
 
     @admin.display(description="agreements", ordering="agreement_count")
     def agreements(self, agency: Any) -> int:
-        return agency.agreement_count
+        return int(agency.agreement_count)

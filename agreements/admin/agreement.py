@@ -1,13 +1,16 @@
 """The form and the list of agreements."""
 
 import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.admin.options import InlineModelAdmin
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,6 +24,7 @@ from ..rules.status import Status
 from ..workflow import FROZEN
 from . import imports, revisions, workflow
 from .forms import HeldForm
+from .guard import signed_in
 from .rows import (
     EvidenceRows,
     FormerSlugRows,
@@ -55,7 +59,9 @@ class StatusFilter(admin.SimpleListFilter):
     title = "status today"
     parameter_name = "status_today"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+    def lookups(
+        self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
         return Status.choices
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -172,34 +178,34 @@ class AgreementAdmin(CarefulAdmin):
         working_copies = Agreement.objects.filter(revises=OuterRef("pk"))
         return rows.annotate(being_revised=Exists(working_copies))
 
-    def version_of(self, obj: Any) -> str:
+    def version_of(self, obj: Agreement) -> str:
         """Every change of a record, by whatever path, makes this number grow."""
         return str(obj.lock_version)
 
-    def _could_be_version(self, stated: str, obj: Any) -> bool:
+    def _could_be_version(self, stated: str, obj: Agreement) -> bool:
         return stated.isdecimal() and len(stated) < 10 and int(stated) < obj.lock_version
 
-    def last_change(self, obj: Any) -> tuple[str, Any]:
+    def last_change(self, obj: Agreement) -> tuple[str, datetime | None]:
         """The newest revision tells."""
         record, of_working_copy = obj.revises_id or obj.pk, obj.revises_id is not None
         history = Revision.objects.filter(agreement=record, of_working_copy=of_working_copy)
         newest = history.order_by("-pk").first()
         return (newest.made_by_name, newest.made_at) if newest else ("", None)
 
-    def find_submission(self, stored: str) -> Any:
+    def find_submission(self, stored: str) -> Agreement | None:
         return Agreement.objects.filter(submission=stored).first()
 
-    def mark(self, obj: Any, saving: Saving) -> None:
+    def mark(self, obj: Agreement, saving: Saving) -> None:
         obj.submission = saving.stored_submission
 
-    def odd(self, obj: Any, rows: Rows) -> list[Oddity]:
+    def odd(self, obj: Agreement, rows: Rows) -> list[Oddity]:
         names = [each.name for each in dataclasses.fields(Told) if each.name != "agreement"]
         told = Told(obj, **{name: rows.get(name, []) for name in names})
         return oddities(told, timezone.localdate())
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[Any, bool]:
+    ) -> tuple[QuerySet[Agreement], bool]:
         """The register's own search; autocomplete asks by the beginning of words instead.
 
         It offers no working copy."""
@@ -212,18 +218,22 @@ class AgreementAdmin(CarefulAdmin):
             return super().get_search_results(request, queryset, search_term)
         return queryset.search(search_term), False
 
-    def get_urls(self) -> list:
+    def get_urls(self) -> list[URLPattern]:
         pages = imports.urls(self) + revisions.urls(self) + workflow.urls(self)
         return pages + super().get_urls()
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Agreement | None = None) -> list[str]:
         frozen = ["slug"] if obj and (obj.first_published_at or obj.revises_id) else []
         return [*self.readonly_fields, *frozen]
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict:
+    def get_prepopulated_fields(
+        self, request: HttpRequest, obj: Agreement | None = None
+    ) -> dict[str, Sequence[str]]:
         return {} if obj else self.prepopulated_fields
 
-    def get_inlines(self, request: HttpRequest, obj: Any) -> list:
+    def get_inlines(
+        self, request: HttpRequest, obj: Agreement | None
+    ) -> "list[type[InlineModelAdmin[Any, Any]]]":
         """Former addresses stay with the published record."""
         working_copy = obj is not None and obj.revises_id
         return [row for row in self.inlines if not (working_copy and row is FormerSlugRows)]
@@ -231,41 +241,45 @@ class AgreementAdmin(CarefulAdmin):
     def view_on_site(self, obj: Agreement) -> str | None:
         return obj.get_absolute_url() if obj.public else None
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Agreement | None = None) -> bool:
         """What the public sees or saw is changed in a working copy."""
         frozen = obj is not None and obj.state in FROZEN
         return not frozen and super().has_change_permission(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Agreement | None = None) -> bool:
         """What was once public is withdrawn, never deleted; a working copy is discarded."""
         draft = obj is not None and obj.first_published_at is None and obj.revises_id is None
         return draft and super().has_delete_permission(request, obj)
 
     def render_change_form(
-        self, request: HttpRequest, context: dict, *args: Any, **kwargs: Any
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """The moves open to this person stand above the form."""
         if obj := kwargs.get("obj"):
             prefetch_related_objects([obj], "provisions__area", "milestones")
             context |= workflow.desk(request, obj)
-        return super().render_change_form(request, context, *args, **kwargs)
+        form: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return form
 
-    def get_actions(self, request: HttpRequest) -> dict:
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """No deletion in bulk."""
         return {k: v for k, v in super().get_actions(request).items() if k != "delete_selected"}
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: Agreement, form: AgreementForm, change: bool
+    ) -> None:
         """Whoever types a new record looks after it."""
         if not change and not obj.owner_id:
-            obj.owner = request.user
+            obj.owner = signed_in(request)
         super().save_model(request, obj, form, change)
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    def save_related(
+        self, request: HttpRequest, form: AgreementForm, formsets: Any, change: bool
+    ) -> None:
         """The record is whole only now: index it and keep a revision."""
         super().save_related(request, form, formsets, change)
-        user: User = request.user  # type: ignore[assignment]
         reason = form.cleaned_data.get("reason") or ("" if change else "Created")
-        record_change([form.instance.pk], reason=reason, user=user)
+        record_change([form.instance.pk], reason=reason, user=signed_in(request))
 
     def action_checkbox(self, obj: Agreement) -> SafeString:
         """The box to tick, and the version of the record that is shown beside it."""

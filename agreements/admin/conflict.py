@@ -1,5 +1,6 @@
 """Optimistic locking: what was saved while a form was open, and where what was typed differs."""
 
+import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +10,12 @@ from django.db import models
 from django.http import QueryDict
 from django.utils.text import capfirst
 
-from ..exports import PUBLIC, STAFF, plain, plain_value
+from ..exports import PUBLIC, STAFF, Record, plain, plain_value
 from ..exports.records import in_term_order
+from ..models import Agreement
 from ..record.after_change import names_in
 from ..record.differences import ROW_KEY, Difference, DifferenceKind, differences
-from .forms import RowFormSet, widget_of
+from .forms import DeskForm, RowFormSet, widget_of
 from .posted import Row, in_order, put_rows, rows_of
 
 
@@ -25,7 +27,7 @@ class Line:
     label: str
     text: str = ""
     theirs: str = ""
-    other: Any = None
+    other: Agreement | None = None
 
 
 @dataclass
@@ -34,20 +36,20 @@ class Conflict:
 
     #: Empty where no history tells.
     by: str = ""
-    at: Any = None
+    at: datetime.datetime | None = None
     #: Whether the form did not say, or said wrongly, which version it showed.
     unknown: bool = False
     #: The record's own fields as they are stored now, in plain values, and by kind its rows by
     #: their keys.
-    stored: dict[str, Any] = field(default_factory=dict)
-    rows: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    stored: Record = field(default_factory=dict)
+    rows: dict[str, dict[int, Record]] = field(default_factory=dict)
     #: The rows that they added, by the prefix of their kind.
     added: dict[str, set[int]] = field(default_factory=dict)
     differences: list[Line] = field(default_factory=list)
 
 
 def take_in(
-    posted: QueryDict, obj: Any, shown: Mapping[str, RowFormSet], conflict: Conflict | None
+    posted: QueryDict, obj: models.Model, shown: Mapping[str, RowFormSet], conflict: Conflict | None
 ) -> Conflict | None:
     """Put the posted rows in the stored order, with those of a colleague that the form cannot show.
 
@@ -83,7 +85,7 @@ def take_in(
     return conflict
 
 
-def _as_posted(form: Any) -> Row:
+def _as_posted(form: "forms.ModelForm[Any]") -> Row:
     """The values that a form would post if it were sent as it is shown."""
     row: Row = {}
     for bound in form:
@@ -100,7 +102,7 @@ def _as_posted(form: Any) -> Row:
     return row
 
 
-def standing_forms(formset: Any) -> list[Any]:
+def standing_forms(formset: RowFormSet) -> list[Any]:
     """The forms of the rows that will stand after the save."""
     return [
         form
@@ -110,7 +112,7 @@ def standing_forms(formset: Any) -> list[Any]:
     ]
 
 
-def differing(form: Any, formsets: Iterable[Any], conflict: Conflict) -> Iterator[Line]:
+def differing(form: DeskForm, formsets: Iterable[Any], conflict: Conflict) -> Iterator[Line]:
     """Where what was typed differs from what is stored now, each with a link to its place."""
     model = type(form.instance)
     typed, stored = _typed(form), dict(conflict.stored)
@@ -140,8 +142,8 @@ def differing(form: Any, formsets: Iterable[Any], conflict: Conflict) -> Iterato
     names = names_in([typed, stored], model=model)
     for found in differences(typed, stored, model=model, names=names):
         if found.kind is DifferenceKind.REORDERED:
-            orders = (_order(each[found.table]) for each in (typed, stored))
-            yield Line(f"{found.table}-group", f"Order of {found.noun}", *orders)
+            mine, theirs_now = _order(typed[found.table]), _order(stored[found.table])
+            yield Line(f"{found.table}-group", f"Order of {found.noun}", mine, theirs_now)
             continue
         row = f"{capfirst(found.noun)} {numbers[found.row_key]}" if found.table else ""
         if found.kind is DifferenceKind.CHANGED:
@@ -163,7 +165,7 @@ def _fields(found: Difference, row: str) -> Iterator[Line]:
         yield Line(target, label, each.before or "empty", each.after or "empty")
 
 
-def _order(rows: list[dict[str, Any]]) -> str:
+def _order(rows: list[Record]) -> str:
     return ", ".join(str(row["position"]) for row in rows)
 
 
@@ -172,13 +174,13 @@ def _names(instance: models.Model) -> tuple[str, ...]:
     return *PUBLIC[model], *STAFF.get(model, ())
 
 
-def _plain(instance: models.Model) -> dict[str, Any]:
+def _plain(instance: models.Model) -> Record:
     return {name: plain_value(instance, name) for name in _names(instance)}
 
 
-def _typed(form: Any) -> dict[str, Any]:
+def _typed(form: DeskForm) -> Record:
     """A row as it was typed, in plain values; what its field does not take, word for word."""
-    row: dict[str, Any] = {}
+    row: Record = {}
     for name in _names(form.instance):
         column = form.instance._meta.get_field(name)
         if name in form.errors:
@@ -190,7 +192,7 @@ def _typed(form: Any) -> dict[str, Any]:
     return row
 
 
-def _word_for_word(value: Any) -> Any:
+def _word_for_word(value: object) -> Any:
     if isinstance(value, list | tuple):
         return [_word_for_word(each) for each in value]
     # No database can be asked for a name with this character.

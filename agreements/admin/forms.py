@@ -9,8 +9,9 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AutocompleteMixin
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
+from django.forms.renderers import BaseRenderer
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django_countries import countries
@@ -45,7 +46,13 @@ def _codes() -> dict[str, str]:
 class JurisdictionWidget(forms.TextInput):
     """A line to type in, with the names offered while one types."""
 
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+    def render(
+        self,
+        name: str,
+        value: object,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
         """The box and its list."""
         offered = f"{(attrs or {}).get('id', name)}_names"
         box = super().render(name, value, {**(attrs or {}), "list": offered}, renderer)
@@ -60,7 +67,7 @@ class JurisdictionFormField(forms.CharField):
 
     widget = JurisdictionWidget
 
-    def to_python(self, value: Any) -> str:
+    def to_python(self, value: object) -> str:
         """The code, empty for an empty box; raises ValidationError."""
         text = super().to_python(value) or ""
         if not text:
@@ -74,12 +81,12 @@ class JurisdictionFormField(forms.CharField):
             )
         return code
 
-    def prepare_value(self, value: Any) -> Any:
+    def prepare_value(self, value: object) -> str:
         """The name of a stored code, or what was typed."""
         code = getattr(value, "code", value)
         return countries.name(code) or code if isinstance(code, str) else ""
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
+    def has_changed(self, initial: object, data: object) -> bool:
         """Whether another jurisdiction was typed, however it is written."""
         try:
             return (getattr(initial, "code", initial) or "") != self.to_python(data)
@@ -97,7 +104,7 @@ class SourceNumberField(forms.IntegerField):
 class _Named(AutocompleteMixin):
     """Shows what is chosen by what was looked up for all rows of the form at once."""
 
-    known: dict[str, Any] | None = None
+    known: dict[str, Model] | None = None
 
     def optgroups(self: Any, name: str, value: Any, attr: Any = None) -> Any:
         """The chosen ones; what is no key of anything is left out."""
@@ -120,14 +127,16 @@ class FoundSelectMultiple(_Named, forms.SelectMultiple):
     """Several of many, found by typing. Each is taken away by itself: a button for all would stand
     where only items of the list may."""
 
-    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+    def build_attrs(
+        self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         return super().build_attrs(base_attrs, extra_attrs) | {"data-allow-clear": "false"}
 
 
 class FoundField(forms.ModelChoiceField):
     """One of many, taken from what was looked up for all rows of the form at once."""
 
-    known: dict[str, Any] | None = None
+    known: dict[str, Model] | None = None
 
     def to_python(self, value: Any) -> Any:
         """The row with this key; raises ValidationError."""
@@ -142,7 +151,7 @@ class FoundField(forms.ModelChoiceField):
 class FoundMultipleField(forms.ModelMultipleChoiceField):
     """Several of many, taken from what was looked up for all rows of the form at once."""
 
-    known: dict[str, Any] | None = None
+    known: dict[str, Model] | None = None
 
     def _check_values(self, value: Any) -> Any:
         if self.known is None:
@@ -155,7 +164,7 @@ class FoundMultipleField(forms.ModelMultipleChoiceField):
         return [self.known[key] for key in keys]
 
 
-def by_key(rows: QuerySet[Any], keys: Any) -> dict[str, Any]:
+def by_key(rows: QuerySet[Any], keys: Iterable[str]) -> dict[str, Model]:
     """Those of the rows that have these keys; keys that cannot be one are passed over."""
     good = set()
     for key in keys:
@@ -165,12 +174,12 @@ def by_key(rows: QuerySet[Any], keys: Any) -> dict[str, Any]:
     return {str(row.pk): row for row in rows.filter(pk__in=good)} if good else {}
 
 
-def look_up_choices(row_forms: Iterable[Any]) -> None:
+def look_up_choices(row_forms: Iterable[forms.ModelForm]) -> None:
     """Look up what is chosen in any of these rows, in one query for each kind of thing: what the
     stored rows refer to was read with them."""
-    fields: dict[Any, list[Any]] = defaultdict(list)
-    known: dict[Any, dict[str, Any]] = defaultdict(dict)
-    wanted: dict[Any, set[str]] = defaultdict(set)
+    fields: dict[type[Model], list[Any]] = defaultdict(list)
+    known: dict[type[Model], dict[str, Model]] = defaultdict(dict)
+    wanted: dict[type[Model], set[str]] = defaultdict(set)
     for form in row_forms:
         for name, typed in form.fields.items():
             if not isinstance(typed, FoundField | FoundMultipleField) or typed.known is not None:
@@ -189,7 +198,7 @@ def look_up_choices(row_forms: Iterable[Any]) -> None:
             typed.known = widget_of(typed).known = known[model]
 
 
-def _keys(value: Any) -> list[str]:
+def _keys(value: object) -> list[str]:
     values = value if isinstance(value, list | tuple) else [value]
     return [str(getattr(each, "pk", each)) for each in values if each not in (None, "")]
 
@@ -228,7 +237,7 @@ class RowFormSet(BaseInlineFormSet):
 
     sources: "RowFormSet | None" = None
     #: The stored rows, where they have been read.
-    stored: list[Any] | None = None
+    stored: list[Model] | None = None
     _last_place: int | None = None
 
     def get_queryset(self) -> Any:
@@ -277,7 +286,8 @@ class RowFormSet(BaseInlineFormSet):
             if typed == number and form.cleaned_data.get("DELETE"):
                 raise ValidationError("This source is being deleted.")
             if typed == number:
-                return form.instance
+                source: Source = form.instance
+                return source
             numbers.append(typed)
         known = ", ".join(map(str, sorted(numbers))) or "none yet"
         raise ValidationError(f"There is no source {number} above. Its sources: {known}.")
@@ -344,5 +354,6 @@ class RowForm(DeskForm):
         for form in reversed(self.rows.forms[: self.index or 0]):
             cleaned = getattr(form, "cleaned_data", None)
             if cleaned and not cleaned.get("DELETE"):
-                return cleaned.get("source")
+                above: Source | None = cleaned.get("source")
+                return above
         return None

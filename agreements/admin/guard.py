@@ -1,11 +1,15 @@
-"""What no column can hold is refused at the door of the desk, before a query fails on it."""
+"""Who is at the desk, and what the desk refuses at its door.
+
+What no column can hold is refused before a query fails on it.
+"""
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import SEARCH_VAR
+from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
 from django.db import models
 from django.http import HttpRequest
@@ -14,6 +18,11 @@ from django.http.response import HttpResponseBase
 #: Any words, which may have long numbers in them: searches, and the list that one came from.
 WORDS = {SEARCH_VAR, "term", "_changelist_filters"}
 _DIGITS = re.compile(r"\d{19,}")
+
+
+def signed_in(request: HttpRequest) -> User:
+    """Who is at the desk, which lets nobody in without an account."""
+    return cast(User, request.user)
 
 
 class ReadableValues:
@@ -27,7 +36,13 @@ class ReadableValues:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        args: object,
+        kwargs: object,
+    ) -> None:
         """Raises BadRequest."""
         match = request.resolver_match
         if not match or match.namespace != "admin":

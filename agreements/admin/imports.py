@@ -24,11 +24,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ..exports.tables import NOUNS
 from ..importer import Change, Imported, ImportRefused, Plan, plan, read
-from ..models import PendingImport
+from ..models import Agreement, PendingImport
 from ..models.columns import Line
 from ..record.after_change import names_in
 from ..record.differences import Difference, differences
 from .background import Outcome, Teller, in_background
+from .guard import signed_in
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class _RegisterChanged(Exception):
     """What was shown is no longer what would happen."""
 
 
-def urls(model_admin: admin.ModelAdmin) -> list[URLPattern]:
+def urls(model_admin: "admin.ModelAdmin[Agreement]") -> list[URLPattern]:
     """The addresses of the import, under those of the agreements."""
 
     def guarded(view: Callable[..., HttpResponse | StreamingHttpResponse]) -> Any:
@@ -102,7 +103,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES) if sent else UploadForm()
     if not form.is_valid():
         return render(request, f"{TEMPLATES}upload.html", _context(request, form=form))
-    user: Any = request.user
+    user = signed_in(request)
     for earlier in PendingImport.objects.filter(uploaded_by=user, applied_at=None):
         earlier.discard()
     file = form.cleaned_data["file"]
@@ -154,7 +155,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _pending(request: HttpRequest, pk: int) -> PendingImport:
     """One's own upload; nobody sees another's."""
-    return get_object_or_404(PendingImport, pk=pk, uploaded_by=request.user)
+    return get_object_or_404(PendingImport, pk=pk, uploaded_by=signed_in(request))
 
 
 def _imported_before(request: HttpRequest) -> HttpResponseRedirect:
@@ -198,7 +199,7 @@ def _lines(work: Callable[[Teller], T]) -> Generator[str, None, Outcome[T]]:
         while True:
             yield format_html("<li>{}</li>\n", next(running))
     except StopIteration as ended:
-        outcome = ended.value
+        outcome: Outcome[T] = ended.value
     finally:
         running.close()
     yield "</ul></div>\n"
@@ -260,7 +261,7 @@ def _applied(request: HttpRequest, pending: PendingImport, reason: str) -> Itera
             if not free.update(applied_at=timezone.now()):
                 raise _AlreadyImported
             return planned.apply(
-                reason=reason, user=request.user, progress=teller.counting("Wrote")
+                reason=reason, user=signed_in(request), progress=teller.counting("Wrote")
             )
 
     outcome = yield from _lines(work)

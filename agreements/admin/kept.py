@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 
@@ -18,7 +18,7 @@ def _signer() -> Signer:
     return Signer(salt="moctracker.typed-by")
 
 
-def author_mark(user: Any) -> str:
+def author_mark(user: User | AnonymousUser) -> str:
     """What a form carries to say whom it was made for; nobody can make one up."""
     return _signer().sign(str(user.pk))
 
@@ -32,7 +32,7 @@ def keeps_typed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
     """
 
     @wraps(view)
-    def kept(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def kept(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method == "POST" and not request.user.is_authenticated:
             _keep(request)
         return view(request, *args, **kwargs)

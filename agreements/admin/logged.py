@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
-from ..exports import record
+from ..exports import Record, record
 from ..models.columns import Line
 from ..record.after_change import names_in
 from ..record.differences import Difference, DifferenceKind, differences
@@ -23,6 +23,8 @@ class LoggedForm(HeldForm):
         validators=Line.default_validators,
         help_text="A note for colleagues, kept in the history.",
     )
+    #: The noun as it was before its form's values replaced it.
+    stored: Record
 
 
 class LoggedAdmin(CarefulAdmin):
@@ -34,15 +36,16 @@ class LoggedAdmin(CarefulAdmin):
 
     form = LoggedForm
 
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+    def save_form(self, request: HttpRequest, form: LoggedForm, change: bool) -> Any:
         """Remember what is stored, before the form's values replace it."""
         stored = self.model._default_manager.filter(pk=form.instance.pk).first()
         form.stored = record(stored) if stored else {}
         return super().save_form(request, form, change)
 
-    def really_changed(self, form: Any) -> bool:
+    def really_changed(self, form: LoggedForm) -> bool:
         """Whether the form that has just been saved left something else than was stored."""
-        return record(self.model._default_manager.get(pk=form.instance.pk)) != form.stored
+        saved = record(self.model._default_manager.get(pk=form.instance.pk))
+        return bool(saved != form.stored)
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False

@@ -6,13 +6,12 @@ count, would end in an error page. Pure functions on the posted values.
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from django.http import QueryDict
 
 #: A form states at most so many rows of one kind; Django's own limit is 2000.
 MOST_ROWS = 1000
-Row = dict[str, list[Any]]
+Row = dict[str, list[str]]
 
 
 def with_plain_lines(data: QueryDict) -> QueryDict:

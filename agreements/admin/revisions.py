@@ -1,25 +1,29 @@
 """The history of the records: every version, any two compared, one restored."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.template.defaultfilters import date as day_and_hour
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..exports import record
+from ..exports import Record, record
 from ..importer import ImportRefused, restore
 from ..models import Agreement, Edition, Revision
+from ..models.record import RevisionQuerySet
 from ..record.after_change import names_in, record_change
 from ..record.differences import Difference, differences, in_one_line
 from ..workflow import Refused, begin_working_copy, content
+from .guard import signed_in
 
 PAGE_SIZE = 50
 
@@ -34,21 +38,21 @@ class RevisionAdmin(admin.ModelAdmin):
     date_hierarchy = "made_at"
     fields = ["agreement", "made_at", "made_by_name", "reason", "of_working_copy", "snapshot"]
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Revision | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Revision | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Revision | None = None) -> bool:
         """Only together with a draft that was never public."""
         match = request.resolver_match
         return bool(match and match.url_name == "agreements_agreement_delete")
 
 
-def urls(desk: admin.ModelAdmin) -> list[URLPattern]:
+def urls(desk: "admin.ModelAdmin[Agreement]") -> list[URLPattern]:
     """The addresses of the pages below, for the admin of agreements."""
-    pages: dict[str, tuple[str, Any]] = {
+    pages: dict[str, tuple[str, Callable[..., HttpResponse]]] = {
         "<int:pk>/history/": ("history", history),
         "<int:pk>/history/compare/": ("compare", compare),
         "<int:pk>/history/<int:version>/restore/": ("restore", restore_version),
@@ -65,7 +69,7 @@ def urls(desk: admin.ModelAdmin) -> list[URLPattern]:
 
 
 @require_safe
-def history(request: HttpRequest, pk: int, desk: admin.ModelAdmin) -> HttpResponse:
+def history(request: HttpRequest, pk: int, desk: "admin.ModelAdmin[Agreement]") -> HttpResponse:
     """Every version of the record and of its working copies, newest first."""
     agreement = _seen(request, pk, desk)
     revisions = _history_of(agreement)
@@ -81,7 +85,7 @@ def history(request: HttpRequest, pk: int, desk: admin.ModelAdmin) -> HttpRespon
 class CompareForm(forms.Form):
     """Two versions of one record."""
 
-    def __init__(self, data: Any, revisions: Any) -> None:
+    def __init__(self, data: QueryDict, revisions: RevisionQuerySet) -> None:
         super().__init__(data)
         missing = "Choose the version to compare {}: it is not in this history."
         for name in ("from", "to"):
@@ -99,7 +103,7 @@ class CompareForm(forms.Form):
 
 
 @require_safe
-def compare(request: HttpRequest, pk: int, desk: admin.ModelAdmin) -> HttpResponse:
+def compare(request: HttpRequest, pk: int, desk: "admin.ModelAdmin[Agreement]") -> HttpResponse:
     """Two versions of the record, field by field, the earlier one first."""
     agreement = _seen(request, pk, desk)
     form = CompareForm(request.GET, _history_of(agreement))
@@ -130,7 +134,7 @@ class RestoreForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def restore_version(
-    request: HttpRequest, pk: int, version: int, desk: admin.ModelAdmin
+    request: HttpRequest, pk: int, version: int, desk: "admin.ModelAdmin[Agreement]"
 ) -> HttpResponse:
     """Show what would change, and on confirmation give the record the content it had.
 
@@ -150,7 +154,7 @@ def restore_version(
         form = RestoreForm(request.POST)
         seen = form.cleaned_data["lock_version"] if form.is_valid() else -1
         try:
-            written = _restore(target.pk, seen, revision, request.user)
+            written = _restore(target.pk, seen, revision, signed_in(request))
         except NotRestored as error:
             problems = [str(error)]
         except ImportRefused as refused:
@@ -174,7 +178,7 @@ def restore_version(
 
 
 @transaction.atomic
-def _restore(pk: int, lock_version: int, revision: Revision, user: Any) -> Agreement:
+def _restore(pk: int, lock_version: int, revision: Revision, user: User) -> Agreement:
     """Write the version; returns what was written to. Raises NotRestored and ImportRefused."""
     Edition.lock()
     target = Agreement.objects.select_for_update().filter(pk=pk).first()
@@ -199,7 +203,7 @@ def _was_public(agreement: Agreement) -> bool:
     return agreement.first_published_at is not None
 
 
-def _seen(request: HttpRequest, pk: int, desk: admin.ModelAdmin) -> Agreement:
+def _seen(request: HttpRequest, pk: int, desk: "admin.ModelAdmin[Agreement]") -> Agreement:
     """The record, for whom may see it. A working copy has the history of what it revises."""
     found = Agreement.objects.filter(pk=pk).select_related("revises").first()
     if not desk.has_view_permission(request, found):
@@ -213,11 +217,11 @@ def _may_restore(request: HttpRequest) -> bool:
     return request.user.has_perm("agreements.change_agreement")
 
 
-def _history_of(agreement: Agreement) -> Any:
+def _history_of(agreement: Agreement) -> RevisionQuerySet:
     return Revision.objects.filter(agreement=agreement).order_by("-pk")
 
 
-def _told(page: list[Revision], revisions: Any) -> list[dict[str, Any]]:
+def _told(page: list[Revision], revisions: RevisionQuerySet) -> list[dict[str, Any]]:
     """The versions of a page, each with the one before it and what it changed, in one line.
 
     A working copy is told against whatever came before it, the record against its own versions.
@@ -240,7 +244,7 @@ def _told(page: list[Revision], revisions: Any) -> list[dict[str, Any]]:
     return versions
 
 
-def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:
+def _differences(before: Record, after: Record) -> list[Difference]:
     return differences(before, after, names=names_in([before, after]))
 
 
@@ -254,7 +258,7 @@ def _named(revision: Revision) -> str:
 
 
 def _context(
-    desk: admin.ModelAdmin, request: HttpRequest, agreement: Agreement, title: str
+    desk: "admin.ModelAdmin[Agreement]", request: HttpRequest, agreement: Agreement, title: str
 ) -> dict[str, Any]:
     return desk.admin_site.each_context(request) | {
         "title": title,

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
-from django.db.models import QuerySet
+from django.db.models import Field, ForeignKey, ManyToManyField, QuerySet
 from django.http import HttpRequest
 
 from ..models import (
+    Agreement,
     Evidence,
     FormerSlug,
     Milestone,
@@ -32,7 +33,7 @@ from .forms import (
 )
 
 #: A sentence needs three lines, a title the width.
-ROOM_TO_TYPE: dict[Any, dict[str, Any]] = {
+ROOM_TO_TYPE: dict[type[Field], dict[str, Any]] = {
     Prose: {"widget": AdminTextareaWidget(attrs={"rows": 3})},
     Line: {"widget": AdminTextInputWidget(attrs={"class": "vLargeTextField"})},
 }
@@ -43,7 +44,9 @@ class Typed(admin.options.BaseModelAdmin):
 
     formfield_overrides = ROOM_TO_TYPE
 
-    def formfield_for_choice_field(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+    def formfield_for_choice_field(
+        self, db_field: Field, request: HttpRequest, **kwargs: Any
+    ) -> Any:
         if isinstance(db_field, Jurisdiction):
             return JurisdictionFormField(
                 label=db_field.verbose_name.capitalize(),
@@ -52,7 +55,9 @@ class Typed(admin.options.BaseModelAdmin):
             )
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
-    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any
+    ) -> Any:
         if db_field.related_model is Source:
             return SourceNumberField(
                 label=db_field.verbose_name.capitalize(), required=False, help_text=SOURCE_HELP
@@ -64,7 +69,9 @@ class Typed(admin.options.BaseModelAdmin):
             }
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField, request: HttpRequest, **kwargs: Any
+    ) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs |= {
                 "widget": FoundSelectMultiple(db_field, self.admin_site),
@@ -76,8 +83,8 @@ class Typed(admin.options.BaseModelAdmin):
 class Rows(Typed, admin.StackedInline):
     """The rows of an agreement. Stacked, because a tabular inline has no labels."""
 
-    form: Any = RowForm
-    formset: Any = RowFormSet
+    form = RowForm
+    formset = RowFormSet
     extra = 0
     show_change_link = False
     #: What the rows show of others, so that a form of many rows asks no more than one of few.
@@ -246,7 +253,7 @@ class EvidenceRows(Rows):
 class FormerSlugRows(Rows):
     model = FormerSlug
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Agreement | None = None) -> bool:
         """An address that was once public answers for good."""
         once_public = obj is not None and obj.first_published_at is not None
         return not once_public and super().has_delete_permission(request, obj)

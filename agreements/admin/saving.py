@@ -6,6 +6,7 @@ page comes back with what was typed, because a colleague saved meanwhile, becaus
 and has not been confirmed, because the session had ended, or because the record is gone.
 """
 
+import datetime
 import hashlib
 import re
 import uuid
@@ -17,21 +18,24 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.admin.utils import unquote
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
+from django.db.models import Model
+from django.db.models.options import Options
 from django.forms.utils import ErrorDict
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.text import capfirst, slugify
 
 from ..exports import record
 from ..models import Edition
 from ..record.oddities import Oddity, digest
 from .conflict import Conflict, Line, differing, standing_forms, take_in
-from .forms import HeldForm, look_up_choices
+from .forms import HeldForm, RowFormSet, look_up_choices
 from .kept import author_mark, keeps_typed, take
 from .posted import in_order, put_rows, rows_of, with_plain_lines
 from .rows import Typed
@@ -56,9 +60,9 @@ class Saving:
     files: bool = False
     formsets: list[Any] = field(default_factory=list)
     #: The stored rows of each kind, read once: the forms write into them what was typed.
-    stored: dict[str, list[Any]] = field(default_factory=dict)
+    stored: dict[str, list[Model]] = field(default_factory=dict)
     #: The record and its rows as they were before that.
-    before: tuple[Any, Rows] | None = None
+    before: tuple[Model, Rows] | None = None
 
     @property
     def held(self) -> bool:
@@ -82,7 +86,7 @@ class Saving:
 class AlreadySaved(Exception):
     """This very form has been saved: it was sent twice."""
 
-    def __init__(self, saved: Any) -> None:
+    def __init__(self, saved: Model) -> None:
         super().__init__(saved)
         self.saved = saved
 
@@ -98,14 +102,14 @@ class AskFirst(Exception):
 class CarefulAdmin(Typed, admin.ModelAdmin):
     """A form of the desk. What is saved is what its author saw."""
 
-    form: Any = HeldForm
+    form = HeldForm
     #: Names of field groups and prefixes of rows in the order of an announcement; others follow.
     reading_order: ClassVar[list[str]] = []
 
     class Media:
         js = ["agreements/desk.js"]
 
-    def get_urls(self) -> list[Any]:
+    def get_urls(self) -> list[URLPattern]:
         urls = super().get_urls()
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         for address in urls:
@@ -120,14 +124,14 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         fresh = self.model._default_manager.get(pk=obj.pk)
         return hashlib.sha256(repr(record(fresh)).encode()).hexdigest()
 
-    def last_change(self, obj: Any) -> tuple[str, Any]:
+    def last_change(self, obj: Any) -> tuple[str, datetime.datetime | None]:
         """Who saved it last and when; empty where nobody knows."""
         kind = ContentType.objects.get_for_model(obj)
         entries = LogEntry.objects.filter(content_type=kind, object_id=str(obj.pk))
         entry = entries.select_related("user").order_by("-action_time", "-pk").first()
         return (entry.user.get_username(), entry.action_time) if entry else ("", None)
 
-    def find_submission(self, stored: str) -> Any:
+    def find_submission(self, stored: str) -> Model | None:
         """The record that this form has made, if it has been sent before."""
         return None
 
@@ -142,7 +146,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         request: HttpRequest,
         object_id: str | None = None,
         form_url: str = "",
-        extra_context: Any = None,
+        extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """The form. A POST that may not be saved comes back with what was typed."""
         show: Callable[[], Any] = partial(
@@ -209,7 +213,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             )
             saving.stored_submission = str(uuid.uuid5(uuid.NAMESPACE_OID, repr((token, told))))
 
-    def _made_before(self, object_id: str | None, saving: Saving) -> Any:
+    def _made_before(self, object_id: str | None, saving: Saving) -> Model | None:
         if object_id is not None or not saving.stored_submission:
             return None
         return self.find_submission(saving.stored_submission)
@@ -222,7 +226,9 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             return self.has_add_permission(request)
         return self.has_change_permission(request, obj)
 
-    def _answer_again(self, request: HttpRequest, saved: Any, object_id: str | None) -> Any:
+    def _answer_again(
+        self, request: HttpRequest, saved: Any, object_id: str | None
+    ) -> HttpResponse:
         """The answer that the first of two equal submissions got."""
         if object_id is None:
             if not self.has_add_permission(request):
@@ -232,7 +238,9 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             raise PermissionDenied
         return self.response_change(request, saved)
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
         """The record; for a form that was sent, compared with what its author saw."""
         saving: Saving | None = getattr(request, "saving", None)
         if saving is None or request.method != "POST":
@@ -259,11 +267,11 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         if stated != saving.version:
             by, at = self.last_change(obj)
             conflict = Conflict(by, at, unknown=not self._could_be_version(stated, obj))
-        shown: dict[str, Any] = {}
+        shown: dict[str, RowFormSet] = {}
         for prefix, inline, formset_class in self._kinds_of_rows(request, obj):
             if inline.has_change_permission(request, obj):
-                rows = inline.get_queryset(request)
-                shown[prefix] = formset_class(instance=obj, prefix=prefix, queryset=rows)
+                stored = inline.get_queryset(request)
+                shown[prefix] = formset_class(instance=obj, prefix=prefix, queryset=stored)
         for rows in shown.values():
             # The sources are shown by their numbers.
             rows.sources = shown.get("sources")
@@ -278,13 +286,15 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         """Whether a form that was opened earlier can have carried this version."""
         return bool(re.fullmatch(r"[0-9a-f]{64}", stated, re.ASCII))
 
-    def _kinds_of_rows(self, request: HttpRequest, obj: Any) -> Iterator[tuple[str, Any, Any]]:
+    def _kinds_of_rows(
+        self, request: HttpRequest, obj: Any
+    ) -> Iterator[tuple[str, InlineModelAdmin, Any]]:
         for inline in self.get_inline_instances(request, obj):
             formset_class: Any = inline.get_formset(request, obj)
             yield formset_class.get_default_prefix(), inline, formset_class
 
     def _get_obj_does_not_exist_redirect(
-        self, request: HttpRequest, opts: Any, object_id: str
+        self, request: HttpRequest, opts: "Options[Any]", object_id: str
     ) -> Any:
         """A record that was deleted meanwhile: what was typed is offered as a new one."""
         saving: Saving | None = getattr(request, "saving", None)
@@ -299,7 +309,9 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
             request, None, reverse(add, current_app=self.admin_site.name), None
         )
 
-    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         made: Any = super().get_form(request, obj, change=change, **kwargs)
         saving: Saving | None = getattr(request, "saving", None)
         if saving is None or request.method != "POST":
@@ -315,7 +327,9 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         made.held = saving.held
         return made
 
-    def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:
+    def _create_formsets(
+        self, request: HttpRequest, obj: Model, change: bool
+    ) -> tuple[list[RowFormSet], list[InlineModelAdmin]]:
         formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
         saving: Saving | None = getattr(request, "saving", None)
         sources = next((rows for rows in formsets if rows.prefix == "sources"), None)
@@ -349,7 +363,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
     def mark(self, obj: Any, saving: Saving) -> None:
         """Remember which form is being saved, where there is a column for it."""
 
-    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """To go on editing is to go on where one was."""
         response = super().response_change(request, obj)
         place = request.POST.get("place", "")
@@ -358,7 +372,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         return response
 
     @staticmethod
-    def _at(response: HttpResponseBase, place: str) -> HttpResponseBase:
+    def _at(response: HttpResponse, place: str) -> HttpResponse:
         if isinstance(response, HttpResponseRedirect):
             response["Location"] = f"{response.url}#{place}"
         return response
@@ -373,7 +387,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         change: bool = False,
         form_url: str = "",
         obj: Any = None,
-    ) -> Any:
+    ) -> HttpResponse:
         """The page, with the head that says why it was not saved."""
         saving: Saving = getattr(request, "saving", None) or self._begin(request)
         form, formsets = context["adminform"].form, context["inline_admin_formsets"]
@@ -415,7 +429,7 @@ class CarefulAdmin(Typed, admin.ModelAdmin):
         return sorted(sections, key=lambda section: order.get(section["key"], len(order)))
 
 
-def _error_lines(form: Any, formsets: list[Any]) -> Iterator[Line]:
+def _error_lines(form: HeldForm, formsets: list[Any]) -> Iterator[Line]:
     """Every error with a link to its place."""
     yield from _errors_of(form, form.errors if form.is_bound else ErrorDict(), "", "")
     for formset in formsets:
@@ -428,7 +442,7 @@ def _error_lines(form: Any, formsets: list[Any]) -> Iterator[Line]:
             yield from _errors_of(row, row.errors, row.prefix, f"{noun} {number}")
 
 
-def _errors_of(form: Any, errors: Any, row: str, noun: str) -> Iterator[Line]:
+def _errors_of(form: Any, errors: ErrorDict, row: str, noun: str) -> Iterator[Line]:
     for name, messages in errors.items():
         label = form.fields[name].label if name in form.fields else ""
         target = form[name].id_for_label or f"id_{form.add_prefix(name)}" if label else row

@@ -23,6 +23,7 @@ from ..pages.agreements import record_context
 from ..record.after_change import names_in
 from ..record.differences import Difference, differences
 from ..workflow import Conflict, Gone, Incomplete, Move, Refused
+from .guard import signed_in
 
 #: With the words before it, a reason fits the line that a revision has for it.
 REASON_LENGTH = 400
@@ -178,7 +179,7 @@ AFTER: dict[Move, str] = {
 }
 
 
-def urls(model_admin: admin.ModelAdmin) -> list[URLPattern]:
+def urls(model_admin: "admin.ModelAdmin[Agreement]") -> list[URLPattern]:
     """The addresses of the moves and of the preview, below the address of the record."""
     inside = model_admin.admin_site.admin_view
     return [
@@ -197,7 +198,7 @@ def urls(model_admin: admin.ModelAdmin) -> list[URLPattern]:
 
 def desk(request: HttpRequest, agreement: Agreement) -> dict[str, Any]:
     """What stands above the form of a record: where it stands, and the moves open to the person."""
-    user: User = request.user  # type: ignore[assignment]
+    user = signed_in(request)
     frozen = agreement.state in workflow.FROZEN
     working_copy = workflow.working_copy_of(agreement) if frozen else None
     moves = [
@@ -224,13 +225,13 @@ def form_url(agreement: Agreement) -> str:
 
 
 def move_page(
-    model_admin: admin.ModelAdmin, request: HttpRequest, pk: int, name: str
+    model_admin: "admin.ModelAdmin[Agreement]", request: HttpRequest, pk: int, name: str
 ) -> HttpResponse:
     """Say what a move will do, and do it when the person confirms."""
     if name not in Move:
         raise Http404
     move = Move(name)
-    user: User = request.user  # type: ignore[assignment]
+    user = signed_in(request)
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     agreement = Agreement.objects.select_related("revises").filter(pk=pk).first()
@@ -285,7 +286,9 @@ def _made(move: Move, pk: int, user: User, form: MoveForm) -> Agreement | None:
     return None
 
 
-def preview(model_admin: admin.ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+def preview(
+    model_admin: "admin.ModelAdmin[Agreement]", request: HttpRequest, pk: int
+) -> HttpResponse:
     """The page that the public would see if the record were published now."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
@@ -329,11 +332,11 @@ def _changed_by(working_copy: Agreement) -> list[Difference]:
 
 @admin.action(permissions=["change"], description="Submit for review")
 def submit_for_review(
-    model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet[Agreement]
+    model_admin: "admin.ModelAdmin[Agreement]", request: HttpRequest, queryset: QuerySet[Agreement]
 ) -> None:
     """Submit many drafts at once; what is no draft, what was changed since the list was shown and
     what it did not show is named and left."""
-    user: User = request.user  # type: ignore[assignment]
+    user = signed_in(request)
     submitted = 0
     for agreement in queryset:
         seen = seen_in_list(agreement, request.POST)

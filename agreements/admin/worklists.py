@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import Count, Value
 from django.http import HttpRequest
 from django.utils import timezone
 
 from ..models import Agreement
 from ..models.querysets import AgreementQuerySet
+from .guard import signed_in
 
 #: How far ahead the front page looks for terms that lapse.
 DAYS_AHEAD = 90
@@ -29,7 +31,7 @@ class Worklist:
     title: str
     explanation: str
     permission: str
-    question: Callable[[AgreementQuerySet, Any, datetime.date], AgreementQuerySet]
+    question: Callable[[AgreementQuerySet, User, datetime.date], AgreementQuerySet]
 
 
 WORKLISTS = (
@@ -95,12 +97,12 @@ WORKLISTS = (
 )
 
 
-def worklists_for(user: Any) -> list[Worklist]:
+def worklists_for(user: User) -> list[Worklist]:
     """The lists on which this person can act."""
     return [worklist for worklist in WORKLISTS if user.has_perm(worklist.permission)]
 
 
-def counted_for(user: Any, day: datetime.date) -> list[tuple[Worklist, int]]:
+def counted_for(user: User, day: datetime.date) -> list[tuple[Worklist, int]]:
     """The lists on which this person can act, each with its number of records, in one query."""
     shown = worklists_for(user)
     # One number after the other: otherwise every record would be held against every list.
@@ -121,8 +123,10 @@ class WorklistFilter(admin.SimpleListFilter):
     title = "worklist"
     parameter_name = "worklist"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(worklist.name, worklist.title) for worklist in worklists_for(request.user)]
+    def lookups(
+        self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
+        return [(worklist.name, worklist.title) for worklist in worklists_for(signed_in(request))]
 
     def has_output(self) -> bool:
         """Also where a list is named that this reader does not have: it must be refused, and the
@@ -133,8 +137,8 @@ class WorklistFilter(admin.SimpleListFilter):
         """The records of the chosen list; none, and a message, if it is not this person's."""
         if self.value() is None:
             return queryset
-        for worklist in worklists_for(request.user):
+        for worklist in worklists_for(signed_in(request)):
             if worklist.name == self.value():
-                return worklist.question(queryset, request.user, timezone.localdate())
+                return worklist.question(queryset, signed_in(request), timezone.localdate())
         messages.error(request, "Worklist: there is none of this name that you can act on.")
         return queryset.none()

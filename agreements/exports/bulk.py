@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from ..models import Agency, Agreement, Digest
-from ..models.querysets import Among, batched, in_code_order
+from ..models.querysets import AgencyQuerySet, Among, batched, in_code_order
 from .cells import BYTE_ORDER_MARK, csv_rows, csv_text
 from .flat import flat_text
 from .records import SPELLED, in_term_order
@@ -110,11 +110,11 @@ def _few(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     yield from batched(ids[_FIRST:], _SEVERAL)
 
 
-def _register(ids: Sequence[int]) -> QuerySet:
+def _register(ids: Sequence[int]) -> QuerySet[Agreement]:
     return Agreement.objects.register().filter(Among("pk", ids)).order_by()
 
 
-def _named(agreements: Sequence[int]) -> Any:
+def _named(agreements: Sequence[int]) -> AgencyQuerySet:
     return Agency.objects.register().named_in(agreements)
 
 
@@ -133,7 +133,7 @@ class _Reader:
         rows = dict(self.told(found, "pk"))
         return [rows[pk] for pk in ids if pk in rows]
 
-    def told(self, found: QuerySet, owner: str) -> Iterator[tuple[int, Row]]:
+    def told(self, found: QuerySet[Any], owner: str) -> Iterator[tuple[int, Row]]:
         """Each row with what stands in its column ``owner``."""
         for owned_by, values in rows_of(self.table.noun, self.fields, found, owner):
             yield owned_by, [text(value) for text, value in zip(self.texts, values, strict=True)]

@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 # A text of the register has no limit; the csv module's own is far below it.
 csv.field_size_limit(2**29)
@@ -17,7 +16,7 @@ _FORMULA = frozenset("=+-@\t\r'")
 _ANY_FORMULA = re.compile("\0[" + re.escape("".join(sorted(_FORMULA))) + "]")
 
 
-def guard(value: Any) -> str:
+def guard(value: object) -> str:
     """The text of a cell that no spreadsheet takes for a formula: an apostrophe goes before it.
 
     A text that begins with an apostrophe gets one too, so that ``unguard`` is exact.

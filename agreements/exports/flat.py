@@ -11,14 +11,14 @@ import datetime
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..dates import to_partial_date
 from ..models.participation import Part
 from ..rules.coverage import Stage, by_stage
 from ..rules.status import rulings
 from .cells import csv_line, guard, joined
-from .records import address_of, life_of
+from .records import Record, address_of, life_of
 from .tables import AGREEMENTS, STAGE_COLUMNS
 
 #: The columns that depend on the question, in three places.
@@ -48,7 +48,7 @@ class Names(NamedTuple):
     products: Mapping[str, str]
 
 
-def flat_line(record: dict[str, Any], names: Names) -> str:
+def flat_line(record: Record, names: Names) -> str:
     """The line of a public record (``Digest.record``), as it is kept."""
     texts = _constant(record, names)
     cells = AGREEMENTS.cells([texts.get(name, "") for name in AGREEMENTS.header])
@@ -75,7 +75,7 @@ def flat_text(lines: Iterable[str], day: datetime.date, base_url: str) -> str:
     return "".join(told)
 
 
-def _constant(record: dict[str, Any], names: Names) -> dict[str, str]:
+def _constant(record: Record, names: Names) -> dict[str, str]:
     """The columns that neither the day nor the host changes, as text."""
     signed = to_partial_date(record["signed_on"])
     provided = [
@@ -121,7 +121,7 @@ def _covered(provided: tuple[tuple[str, str, str], ...]) -> dict[str, str]:
     }
 
 
-def _turns(record: dict[str, Any], names: Names) -> list[tuple[str, str, str, str]]:
+def _turns(record: Record, names: Names) -> list[tuple[str, str, str, str]]:
     """What depends on the day, from each day on which a ruling begins, or somebody surely joined or
     may have left."""
     parts = [

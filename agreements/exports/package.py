@@ -53,6 +53,8 @@ _SPOOLED = 1 << 20
 _OF_AGREEMENTS = {n for n, t in TABLES.items() if n == "agreements" or t.owner == "agreement"}
 #: Agreements in memory at a time.
 _SEVERAL = 800
+#: What describes the files, as JSON: for Frictionless or for CSV on the Web.
+_Descriptor = dict[str, Any]
 
 
 @dataclass
@@ -142,11 +144,11 @@ def _add(archive: zipfile.ZipFile, name: str, pieces: Iterable[bytes]) -> _Writt
     return _Written(size, digest.hexdigest())
 
 
-def _json(content: dict[str, Any]) -> str:
+def _json(content: _Descriptor) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def _datapackage(written: dict[str, _Written], day: datetime.date, base_url: str) -> dict[str, Any]:
+def _datapackage(written: dict[str, _Written], day: datetime.date, base_url: str) -> _Descriptor:
     return {
         "name": "cooperation-register",
         "format": PACKAGE_FORMAT,
@@ -175,8 +177,8 @@ def _datapackage(written: dict[str, _Written], day: datetime.date, base_url: str
     }
 
 
-def _table_schema(table: Table) -> dict[str, Any]:
-    schema: dict[str, Any] = {
+def _table_schema(table: Table) -> _Descriptor:
+    schema: _Descriptor = {
         "fields": [_table_schema_field(column) for column in table.columns],
         "missingValues": [""],
     }
@@ -198,13 +200,13 @@ def _table_schema(table: Table) -> dict[str, Any]:
     return schema
 
 
-def _table_schema_field(column: Column) -> dict[str, Any]:
-    described: dict[str, Any] = {
+def _table_schema_field(column: Column) -> _Descriptor:
+    described: _Descriptor = {
         "name": column.name,
         "type": _FRICTIONLESS.get(column.kind, "string"),
         "description": explained(column),
     }
-    constraints: dict[str, Any] = {"required": True} if column.required else {}
+    constraints: _Descriptor = {"required": True} if column.required else {}
     if column.kind == "partial date":
         constraints["pattern"] = PARTIAL_DATE
     if column.allowed:
@@ -230,7 +232,7 @@ def explained(column: Column) -> str:
     return " ".join(parts)
 
 
-def _csv_metadata(base_url: str) -> dict[str, Any]:
+def _csv_metadata(base_url: str) -> _Descriptor:
     return {
         "@context": ["http://www.w3.org/ns/csvw", {"@language": "en"}],
         "dc:title": TITLE,
@@ -248,8 +250,8 @@ def _csv_metadata(base_url: str) -> dict[str, Any]:
     }
 
 
-def _csvw_schema(table: Table) -> dict[str, Any]:
-    schema: dict[str, Any] = {"columns": [_csvw_column(column) for column in table.columns]}
+def _csvw_schema(table: Table) -> _Descriptor:
+    schema: _Descriptor = {"columns": [_csvw_column(column) for column in table.columns]}
     if table.key:
         schema["primaryKey"] = list(table.key)
     foreign = [
@@ -266,9 +268,9 @@ def _csvw_schema(table: Table) -> dict[str, Any]:
     return schema | ({"foreignKeys": foreign} if foreign else {})
 
 
-def _csvw_column(column: Column) -> dict[str, Any]:
+def _csvw_column(column: Column) -> _Descriptor:
     kind = _CSVW.get(column.kind, "string")
-    described: dict[str, Any] = {
+    described: _Descriptor = {
         "name": column.name,
         "titles": column.name,
         "dc:description": explained(column),

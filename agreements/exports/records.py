@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import models
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 
 from ..dates import PartialDate, to_partial_date
@@ -220,7 +220,11 @@ WITHHELD: dict[type[Model], dict[str, str]] = {
 }
 
 
-def record(instance: Model, *, staff: bool = False) -> dict[str, Any]:
+#: A row and the rows that belong to it, as ``record`` tells them.
+Record = dict[str, Any]
+
+
+def record(instance: Model, *, staff: bool = False) -> Record:
     """A row and the rows that belong to it, as plain values in the order of ``PUBLIC``.
 
     References are written by their natural key, dates as recorded, decimals as text, a missing
@@ -239,8 +243,9 @@ def children_of(instance: Any, name: str, *, staff: bool = False) -> Iterable[An
     """The rows that belong to a record by the relation ``name``, in order; only ``staff`` are
     given relations to records that the public may not see."""
     if name == "relations" and not staff:
-        return instance.public_relations
-    rows = getattr(instance, name).all()
+        relations: list[Relation] = instance.public_relations
+        return relations
+    rows: QuerySet[Any] = getattr(instance, name).all()
     spelled = SPELLED.get(name)
     return sorted(rows, key=attrgetter(spelled)) if spelled else rows
 
@@ -275,7 +280,7 @@ def plain(value: Any) -> Any:
     return str(getattr(value, "code", value) or "")
 
 
-def life_of(record: dict[str, Any]) -> tuple[PartialDate | None, list[Event]]:
+def life_of(record: Record) -> tuple[PartialDate | None, list[Event]]:
     """What the status of an agreement follows from, out of its record: signature and milestones."""
     return to_partial_date(record["signed_on"]), [
         Event(row["kind"], to_partial_date(row["date"]), to_partial_date(row["until"]))
@@ -287,12 +292,12 @@ def life_of(record: dict[str, Any]) -> tuple[PartialDate | None, list[Event]]:
 DERIVED = ("url", "status", "status_day", "status_because", "updated_at")
 
 
-def address_of(record: dict[str, Any], base_url: str = "") -> str:
+def address_of(record: Record, base_url: str = "") -> str:
     """The permanent address of an agreement, out of its record."""
     return base_url + reverse("agreement-detail", args=[record["slug"]])
 
 
-def told_record(kept: dict[str, Any], day: datetime.date, base_url: str) -> dict[str, Any]:
+def told_record(kept: Record, day: datetime.date, base_url: str) -> Record:
     """A public record as ``Digest.records`` gives it, and what follows from it on ``day``."""
     ruling = status_on(day, *life_of(kept))
     told = {name: value for name, value in kept.items() if name not in DERIVED}
@@ -328,7 +333,7 @@ def inverse_relation(relation: Relation) -> dict[str, Any]:
     return {"kind": relation.kind, "agreement": relation.agreement.slug, "note": relation.note}
 
 
-def as_snapshot(whole: dict[str, Any]) -> str:
+def as_snapshot(whole: Record) -> str:
     """A record, its staff fields included, as the JSON text a revision keeps."""
     return json.dumps(whole, ensure_ascii=False, indent=1)
 

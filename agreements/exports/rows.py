@@ -9,14 +9,14 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from ..models import Agreement, Relation
 from ..models.querysets import Among
-from .records import CHILDREN, NATURAL_KEY, PUBLIC, SPELLED, STAFF, as_snapshot, plain
+from .records import CHILDREN, NATURAL_KEY, PUBLIC, SPELLED, STAFF, Record, as_snapshot, plain
 
 #: No column: the address of the record that a working copy revises.
 _REVISED = "revises__slug"
 
 
 def rows_of(
-    noun: type[Model], fields: Sequence[str], found: QuerySet, owner: str = "pk"
+    noun: type[Model], fields: Sequence[str], found: QuerySet[Any], owner: str = "pk"
 ) -> Iterator[tuple[int, list[Any]]]:
     """The values of these fields (``records.plain``) in the rows ``found``, in their order; before
     them what stands in the column ``owner``. Instead of a field, a path to a column will do."""
@@ -44,7 +44,7 @@ def _path(noun: type[Model], name: str) -> str:
     return f"{name}__{NATURAL_KEY[field.related_model]}" if field and field.is_relation else name
 
 
-def owned(noun: type[Model], agreements: Iterable[int], *, staff: bool = False) -> QuerySet:
+def owned(noun: type[Model], agreements: Iterable[int], *, staff: bool = False) -> QuerySet[Any]:
     """The rows of ``noun`` that belong to these agreements, in the order they have within each;
     only ``staff`` are given relations to records that the public may not see."""
     # The default order would first sort by the agreement.
@@ -64,7 +64,7 @@ def grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
     return groups
 
 
-def recorded(agreements: Sequence[int], *, staff: bool = True) -> dict[int, dict[str, Any]]:
+def recorded(agreements: Sequence[int], *, staff: bool = True) -> dict[int, Record]:
     """The whole records of these agreements as revisions keep them (``records.record`` for staff),
     by their keys; without ``staff`` what every document says of them. A working copy goes by the
     address of the record that it revises."""
@@ -73,7 +73,7 @@ def recorded(agreements: Sequence[int], *, staff: bool = True) -> dict[int, dict
         return PUBLIC[noun] + (STAFF.get(noun, ()) if staff else ())
 
     found = Agreement.objects.filter(Among("pk", agreements)).order_by("pk")
-    whole: dict[int, dict[str, Any]] = {}
+    whole: dict[int, Record] = {}
     fields = told(Agreement)
     for pk, (*values, revised) in rows_of(Agreement, (*fields, _REVISED), found):
         whole[pk] = dict(zip(fields, values, strict=True))

@@ -60,7 +60,7 @@ class Column:
             return "true" if value else "false"
         return str(value)
 
-    def cell(self, value: Any) -> str:
+    def cell(self, value: object) -> str:
         """The value as the text of a cell of a CSV."""
         return self.text(value) if self.numeric else guard(self.text(value))
 
@@ -146,7 +146,7 @@ class Table:
 
 #: Only a draft may be without.
 _NEVER_EMPTY = {(Agreement, "slug"), (Agreement, "instrument_type")}
-_KINDS: tuple[tuple[type[models.Field], str], ...] = (
+_KINDS: "tuple[tuple[type[models.Field[Any, Any]], str], ...]" = (
     (PartialDateField, "partial date"),
     (models.URLField, "web address"),
     (models.BooleanField, "boolean"),

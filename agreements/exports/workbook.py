@@ -2,9 +2,11 @@
 
 import datetime
 from collections.abc import Iterable, Sequence
-from typing import IO, Any
+from typing import IO
 
 import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
 
 from .bulk import Row, table_rows
 from .package import COUNTING_RULES, TITLE
@@ -56,14 +58,14 @@ def workbook(
     book.close()
 
 
-def _write_header(sheet: Any, table: Table, bold: Any) -> None:
+def _write_header(sheet: Worksheet, table: Table, bold: Format) -> None:
     for place, column in enumerate(table.columns):
         sheet.set_column(place, place, _width(column))
         sheet.write_string(0, place, column.name, bold)
     sheet.freeze_panes(1, 1)
 
 
-def _write_rows(sheet: Any, table: Table, batches: Iterable[list[Row]]) -> tuple[int, int]:
+def _write_rows(sheet: Worksheet, table: Table, batches: Iterable[list[Row]]) -> tuple[int, int]:
     """How many rows there were, and how many of their cells had to be cut."""
     number = cut = 0
     for batch in batches:
@@ -97,17 +99,17 @@ def _width(column: Column) -> int:
 
 
 def _write_about(
-    sheet: Any,
+    sheet: Worksheet,
     told: dict[str, tuple[int, int]],
     day: datetime.date,
     asked: tuple[str, str],
-    bold: Any,
+    bold: Format,
 ) -> None:
     words, address = asked
     sheet.set_column(0, 0, 24)
     sheet.set_column(1, 1, 12)
     sheet.set_column(2, 2, 100)
-    lines: list[tuple[Any, ...]] = [
+    lines: list[tuple[str | int, ...]] = [
         (TITLE,),
         ("What was asked", "", words),
         ("Address", "", address),

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.core.handlers.exception import response_for_exception
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 
@@ -25,6 +26,7 @@ from moctracker.compression import accepts_gzip, compressed, decompressed
 
 from .. import releases
 from ..models import Edition
+from .answers import View
 
 #: The longest answer that is kept, before it is compressed.
 MOST_BYTES = 2**20
@@ -128,19 +130,19 @@ class ResponseCache:
 cache = ResponseCache()
 
 
-def conditional(view: Callable[..., Any]) -> Callable[..., Any]:
+def conditional(view: View) -> View:
     """The public view, asked once per edition: 304 for whoever has its present answer already, and
     the kept answer for anybody else. While developing, where templates change, it is always asked.
     """
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if settings.DEBUG:
             return view(request, *args, **kwargs)
         # Before the view is asked: if they change meanwhile, its answer belongs to no edition.
         edition = PublicEdition.current()
         tag = edition.tag(request)
-        response: Any = get_conditional_response(request, etag=tag)
+        response: HttpResponseBase | None = get_conditional_response(request, etag=tag)
         shared = response is None and _shared(request)
         if shared and (kept := cache.get(tag)):
             return _served(request, kept)
@@ -149,8 +151,8 @@ def conditional(view: Callable[..., Any]) -> Callable[..., Any]:
         if request.method in ("GET", "HEAD"):
             response.headers.setdefault("ETag", tag)
         # An answer to HEAD may have no body.
-        filling = shared and request.method == "GET" and _keepable(request, response)
-        if filling and PublicEdition.current() == edition:
+        filling = shared and request.method == "GET"
+        if filling and _keepable(response, request) and PublicEdition.current() == edition:
             kept = _Answer.to(request, response)
             cache.put(tag, edition, kept)
             return _served(request, kept)
@@ -159,20 +161,20 @@ def conditional(view: Callable[..., Any]) -> Callable[..., Any]:
     return with_opened(answer)
 
 
-def with_opened(view: Callable[..., Any]) -> Callable[..., Any]:
+def with_opened(view: View) -> View:
     """The view with what its ``opened``, if it has one, adds to each answer, 304 too."""
-    opened = getattr(view, "opened", None)
+    opened: Callable[[HttpResponseBase], HttpResponseBase] | None = getattr(view, "opened", None)
     if opened is None:
         return view
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         return opened(view(request, *args, **kwargs))
 
     return answer
 
 
-def _made(view: Callable[..., Any], request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+def _made(view: View, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
     """The view's response, rendered; what it refuses by an exception is answered here and not by
     Django, so that it can be kept."""
     try:
@@ -188,13 +190,13 @@ def _shared(request: HttpRequest) -> bool:
     return asked and settings.SESSION_COOKIE_NAME not in request.COOKIES
 
 
-def _keepable(request: HttpRequest, response: Any) -> bool:
+def _keepable(response: HttpResponseBase, request: HttpRequest) -> TypeGuard[HttpResponse]:
     """Whether all who come to this address in this edition may have this answer."""
     # Either would make it a person's own: reading the session, or printing a form's token.
     personal = request.session.accessed or "CSRF_COOKIE_NEEDS_UPDATE" in request.META
     return (
         response.status_code in _KEPT
-        and not response.streaming
+        and isinstance(response, HttpResponse)
         and not (personal or response.cookies or response.has_header("Vary"))
         and len(response.content) <= MOST_BYTES
     )

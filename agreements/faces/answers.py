@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from .asked import Refusal
@@ -15,10 +16,11 @@ METHODS = "GET, HEAD, OPTIONS"
 FOR_PROGRAMS = (".json", ".csv", ".atom", ".xlsx", ".ics", ".bib", ".zip")
 _EXPOSED = "Content-Disposition, ETag, Link, Retry-After, X-Total-Rows"
 
-View = Callable[..., Any]
+View = Callable[..., HttpResponseBase]
+R = TypeVar("R", bound=HttpResponseBase)
 
 
-def opened(response: Any) -> Any:
+def opened(response: R) -> R:
     """The response with the headers of every face: any site's scripts may read it, and the
     description of all faces is linked."""
     response["Access-Control-Allow-Origin"] = "*"
@@ -34,7 +36,7 @@ def face(view: View) -> View:
     """A read-only face that any site's scripts may read, and whose refusals are as plain."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method == "OPTIONS":
             return _preflight()
         try:
@@ -82,7 +84,7 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     return response
 
 
-def problem(refusal: Refusal, **members: Any) -> HttpResponse:
+def problem(refusal: Refusal, **members: object) -> HttpResponse:
     """A problem document. ``problems`` has a list of sentences for each parameter that is wrong."""
     return json(
         {
@@ -108,7 +110,7 @@ def text(words: str, **options: Any) -> HttpResponse:
     return HttpResponse(words, content_type="text/plain; charset=utf-8", **options)
 
 
-def file(content: Any, content_type: str, name: str) -> HttpResponse:
+def file(content: bytes | str, content_type: str, name: str) -> HttpResponse:
     """Something to be kept under a name."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(content, content_type=content_type, headers=headers)

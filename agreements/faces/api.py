@@ -11,14 +11,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
+from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from ..exports import coverage_table, inverse_relation, record, told_record
+from ..exports import Record, coverage_table, inverse_relation, record, told_record
 from ..models import Agency, Agreement, CooperationArea, Digest, ProductCategory, Relation
-from ..models.querysets import in_code_order
+from ..models.querysets import AgencyQuerySet, in_code_order
 from ..models.vocabulary import validate_code
 from ..question import AgreementFilterSet, Entry, MomentField, Tombstone, changed_first
 from ..rules.coverage import coverage
@@ -67,9 +68,7 @@ def agreement_json(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _told(
-    request: HttpRequest, question: AgreementFilterSet, ids: Sequence[int]
-) -> list[dict[str, Any]]:
+def _told(request: HttpRequest, question: AgreementFilterSet, ids: Sequence[int]) -> list[Record]:
     """Those of these agreements that are in the register now, whole and in this order."""
     found, base_url = Digest.objects.records(ids), site_url(request)
     return [told_record(found[pk], question.day, base_url) for pk in ids if pk in found]
@@ -145,7 +144,9 @@ def _asked(question: AgreementFilterSet) -> dict[str, Any]:
     return {"sentence": question.sentence, "day": question.day.isoformat()}
 
 
-def _places(request: HttpRequest, name: str, page: Any, *pairs: tuple[str, str]) -> dict[str, Any]:
+def _places(
+    request: HttpRequest, name: str, page: Page[Any], *pairs: tuple[str, str]
+) -> dict[str, Any]:
     """Where a page stands among the others."""
 
     def neighbour(there: bool, number: int) -> str | None:
@@ -189,7 +190,7 @@ def record_json(request: HttpRequest, slug: str) -> HttpResponse:
     return json(told) if told else elsewhere(request, slug, _json_tombstone)
 
 
-def _told_whole(request: HttpRequest, slug: str, day: datetime.date) -> dict[str, Any] | None:
+def _told_whole(request: HttpRequest, slug: str, day: datetime.date) -> Record | None:
     kept = Digest.objects.register().only("record", "entry").filter(agreement__slug=slug).first()
     if kept is None:
         return None
@@ -205,7 +206,7 @@ def _told_whole(request: HttpRequest, slug: str, day: datetime.date) -> dict[str
     }
 
 
-def _told_tombstone(request: HttpRequest, gone: Agreement) -> dict[str, Any]:
+def _told_tombstone(request: HttpRequest, gone: Agreement) -> Record:
     told = tombstone(gone)
     into = told.pop("merged_into")
     told["merged_into"] = site_url(request) + into.get_absolute_url() if into else None
@@ -248,12 +249,12 @@ def agency_record_json(request: HttpRequest, key: str) -> HttpResponse:
     )
 
 
-def _whole(agencies: Any) -> Any:
+def _whole(agencies: AgencyQuerySet) -> AgencyQuerySet:
     """These agencies with all that is told of them."""
     return agencies.counting_agreements().select_related("parent").prefetch_related("names")
 
 
-def _told_agency(request: HttpRequest, agency: Any) -> dict[str, Any]:
+def _told_agency(request: HttpRequest, agency: Any) -> Record:
     return record(agency) | {
         "url": site_url(request) + agency.get_absolute_url(),
         "agreements": agency.agreements,
@@ -284,7 +285,12 @@ def openapi_json(request: HttpRequest) -> HttpResponse:
     return json(document(site_url(request), RECORDS_A_PAGE, example))
 
 
-def _citation(request: HttpRequest, slug: str, content_type: str, write: Callable) -> HttpResponse:
+def _citation(
+    request: HttpRequest,
+    slug: str,
+    content_type: str,
+    write: Callable[[Agreement, str, datetime.date], str],
+) -> HttpResponse:
     """One record's citation as a file; a withdrawn record is cited no more."""
     only(request)
     named = Agreement.objects.register().prefetch_related("participations__agency")

@@ -1,19 +1,18 @@
 """What faces and pages alike read from a request, and what they say when they cannot answer it."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import EmptyPage, Page, Paginator
-from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from ..models import (
-    Agreement,
-)
+from ..models import Agreement
 from ..question import AgreementFilterSet, DayFilter, shown
 
 
@@ -48,9 +47,9 @@ def only(request: HttpRequest, *names: str) -> None:
         raise Refusal(problems)
 
 
-def page_asked(request: HttpRequest, rows: Any, size: int) -> Page:
+def page_asked(request: HttpRequest, rows: Sequence[Any] | QuerySet[Any], size: int) -> Page[Any]:
     """The page of ``rows`` asked for in ``page``, from 1; raises Refusal."""
-    paginator = Paginator(rows, size)
+    paginator: Paginator[Any] = Paginator(rows, size)
     text = request.GET.get("page", "1")
     if not (text.isascii() and text.isdigit()):
         raise Refusal({"page": ["The page is a number."]})
@@ -68,9 +67,10 @@ def day_asked(request: HttpRequest) -> datetime.date | None:
     field = DayFilter().field
     field.required = False
     try:
-        return field.clean(request.GET.get("as_of"))
+        day: datetime.date | None = field.clean(request.GET.get("as_of"))
     except ValidationError as error:
         raise Refusal({"as_of": error.messages}) from error
+    return day
 
 
 def site_url(request: HttpRequest) -> str:
@@ -79,8 +79,10 @@ def site_url(request: HttpRequest) -> str:
 
 
 def elsewhere(
-    request: HttpRequest, slug: str, withdrawn: Callable[[HttpRequest, Agreement, int], Any]
-) -> Any:
+    request: HttpRequest,
+    slug: str,
+    withdrawn: Callable[[HttpRequest, Agreement, int], HttpResponse],
+) -> HttpResponse:
     """The answer for an address at which no public record stands.
 
     A record that was withdrawn says so, by ``withdrawn``: 200 if another now holds its content,

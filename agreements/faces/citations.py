@@ -43,7 +43,7 @@ def participants(agreement: Agreement) -> list[str]:
 
 def plain_citation(agreement: Agreement, url: str, accessed: datetime.date) -> str:
     """One line that names the record; ``url`` is its permanent address."""
-    signed_on: Any = agreement.signed_on
+    signed_on = agreement.signed_on
     sentences = [
         f"{REGISTER} register, “{agreement.title}”",
         f"Participants: {'; '.join(participants(agreement)) or 'not stated'}",
@@ -56,7 +56,7 @@ def plain_citation(agreement: Agreement, url: str, accessed: datetime.date) -> s
 
 def bibtex(agreement: Agreement, url: str, accessed: datetime.date) -> str:
     """The record as one BibTeX entry; ``origdate`` and ``urldate`` are for BibLaTeX."""
-    signed_on: Any = agreement.signed_on
+    signed_on = agreement.signed_on
     changed = version(agreement)
     fields = {
         "author": f"{{{REGISTER}}}",
@@ -79,7 +79,7 @@ def bibtex(agreement: Agreement, url: str, accessed: datetime.date) -> str:
 
 def csl(agreement: Agreement, url: str, accessed: datetime.date) -> dict[str, Any]:
     """The record as one CSL-JSON item: an entry of a database, about an older original."""
-    signed_on: Any = agreement.signed_on
+    signed_on = agreement.signed_on
     item: dict[str, Any] = {
         "id": agreement.slug,
         "type": "entry",
@@ -106,7 +106,7 @@ def csl_json(agreement: Agreement, url: str, accessed: datetime.date) -> str:
 def linked_data(agreement: Agreement, url: str, site_url: str) -> dict[str, Any]:
     """The instrument as schema.org data. A CreativeWork: the type that claims nothing about its
     legal force."""
-    signed_on: Any = agreement.signed_on
+    signed_on = agreement.signed_on
     reaching = [p for p in agreement.provisions.all() if p.commitment != Commitment.EXCLUDED]
     work: dict[str, Any] = {
         "@context": "https://schema.org",

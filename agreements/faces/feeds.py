@@ -11,7 +11,7 @@ from django.utils.html import escape
 from icalendar import Calendar, Event
 
 from ..dates import PartialDate, to_partial_date
-from ..exports import address_of, life_of
+from ..exports import Record, address_of, life_of
 from ..models import Agreement, Digest
 from ..models.querysets import batched
 from ..question import AgreementFilterSet
@@ -94,10 +94,10 @@ def agreements_ics(question: AgreementFilterSet, *, base_url: str) -> bytes:
                 uid = f"{name}.{seen[name]}@moctracker"
                 event = _event(record, words, date, milestone, uid, question.day, base_url)
                 calendar.add_component(event)
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())
 
 
-def _due(record: dict[str, Any]) -> Iterator[tuple[str, PartialDate, dict[str, Any]]]:
+def _due(record: Record) -> Iterator[tuple[str, PartialDate, Record]]:
     """What of one agreement falls due, and when."""
     for milestone in record["milestones"]:
         if until := to_partial_date(milestone["until"]):
@@ -108,10 +108,10 @@ def _due(record: dict[str, Any]) -> Iterator[tuple[str, PartialDate, dict[str, A
 
 
 def _event(
-    record: dict[str, Any],
+    record: Record,
     words: str,
     date: PartialDate,
-    milestone: dict[str, Any],
+    milestone: Record,
     uid: str,
     day: datetime.date,
     base_url: str,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..dates import to_partial_date
-from ..exports import PUBLIC, life_of
+from ..exports import PUBLIC, Record, life_of
 from ..models import Agreement, Digest, Participation, SearchDocument, search
 from ..question import Register
 from ..rules.coverage import by_stage
@@ -24,16 +24,17 @@ def listed(register: Register, ids: Iterable[int], day: datetime.date) -> list[A
     return [_row(register, pk, records[pk], day) for pk in ids if pk in records]
 
 
-def _row(register: Register, pk: int, record: dict[str, Any], day: datetime.date) -> Agreement:
+def _row(register: Register, pk: int, record: Record, day: datetime.date) -> Agreement:
     entry = register.entry(pk)
-    agreement: Any = Agreement(
+    agreement = Agreement(
         pk=pk,
         signed_on=to_partial_date(record["signed_on"]),
         updated_at=entry.changed,
         **{name: record[name] for name in _OWN},
     )
-    agreement.ruling = status_on(day, *life_of(record))
-    agreement.participants = [
+    shown: Any = agreement
+    shown.ruling = status_on(day, *life_of(record))
+    shown.participants = [
         Participation(agency=register.agencies[part.agency]) for part in entry.parts if part.on(day)
     ]
     agreement.stages = by_stage(entry.provisions)

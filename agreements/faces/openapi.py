@@ -42,13 +42,15 @@ _CODE = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
 _DAY = {"type": "string", "format": "date"}
 #: A form sends its empty boxes along; they ask nothing.
 _NOTHING = {"const": ""}
+#: A part of the document.
+_Node = dict[str, Any]
 _DAY_ASKED = {"type": "string", "anyOf": [{"format": "date"}, _NOTHING]}
 _RELEASE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(-[1-9][0-9]{0,3})?$"
 _MOMENT = {"type": "string", "format": "date-time"}
 _ADDRESS = {"type": "string", "format": "uri"}
 _WORDS = {"type": "string"}
 #: As ``dates.PartialDate`` reads it: a year, a month or a day that there is.
-_PARTIAL_DATE: dict[str, Any] = {
+_PARTIAL_DATE: _Node = {
     "type": "string",
     "anyOf": [
         {"pattern": "^(18[5-9][0-9]|19[0-9]{2}|2[01][0-9]{2})(-(0[1-9]|1[0-2]))?$"},
@@ -79,7 +81,7 @@ _AS_OF = {
 }
 
 
-def document(base_url: str, records_a_page: int, example: Any = None) -> dict[str, Any]:
+def document(base_url: str, records_a_page: int, example: _Node | None = None) -> _Node:
     """The whole document. ``base_url`` is where the faces stand; ``records_a_page`` the most
     records that one answer holds; ``example`` a record as it is told, if there is one."""
     question = AgreementFilterSet(QueryDict(), Agreement.objects.register())
@@ -114,8 +116,8 @@ def document(base_url: str, records_a_page: int, example: Any = None) -> dict[st
 
 
 def _paths(
-    filters: list[dict[str, Any]], slug: dict[str, Any], key: dict[str, Any], example: Any
-) -> Iterator[tuple[str, dict[str, Any]]]:
+    filters: list[_Node], slug: _Node, key: _Node, example: _Node | None
+) -> Iterator[tuple[str, _Node]]:
     """Every address and what can be asked there."""
     yield _get(
         "/agreements.json",
@@ -169,7 +171,7 @@ def _paths(
     yield _get("/products.json", "The product categories", [], {200: _json("Products")})
 
 
-def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _tables(filters: list[_Node]) -> Iterator[tuple[str, _Node]]:
     """Every table as a CSV, and all of them as a workbook."""
     busy = _text("text/plain") | {
         "description": "Too many downloads are under way, or the register changed; ask again.",
@@ -199,7 +201,7 @@ def _tables(filters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
     )
 
 
-def _coverage() -> tuple[str, dict[str, Any]]:
+def _coverage() -> tuple[str, _Node]:
     """The table of partners, whose question has one subject: an agency or a country."""
     question = CoverageFilterSet(QueryDict(), Agreement.objects.register())
     narrowing = [_parameter(name, question) for name in question.filters if name not in _SUBJECT]
@@ -211,7 +213,7 @@ def _coverage() -> tuple[str, dict[str, Any]]:
     )
 
 
-def _releases() -> Iterator[tuple[str, dict[str, Any]]]:
+def _releases() -> Iterator[tuple[str, _Node]]:
     """The data package as it was on the days on which something had changed."""
     name = _path_parameter("name", "A day, and a number from the second release of it on.", [])
     name["schema"] = {"type": "string", "pattern": _RELEASE}
@@ -279,10 +281,10 @@ _DESCRIPTION = "\n".join(
 # --- What is asked ------------------------------------------------------------------------------
 
 
-def _parameter(name: str, question: Question) -> dict[str, Any]:
+def _parameter(name: str, question: Question) -> _Node:
     """One filter, as its form field takes it."""
     field = question.form.fields[name]
-    parameter: dict[str, Any] = {
+    parameter: _Node = {
         "name": name,
         "in": "query",
         "description": str(field.help_text),
@@ -300,7 +302,7 @@ def _parameter(name: str, question: Question) -> dict[str, Any]:
 _SUBJECT = ("agency", "country")
 
 
-def _subject(question: CoverageFilterSet) -> dict[str, Any]:
+def _subject(question: CoverageFilterSet) -> _Node:
     """Exactly one of two parameters. As one object whose members are sent as parameters of their
     own, it says that the other one is then left out."""
     alternatives = []
@@ -322,7 +324,7 @@ def _subject(question: CoverageFilterSet) -> dict[str, Any]:
 
 
 #: Real questions, in which the register has answers.
-EXAMPLES: dict[str, Any] = {
+EXAMPLES: dict[str, str | list[str]] = {
     "q": "GMP inspection",
     "stage": ["manufacturing"],
     "depth": ["reliance", "recognition"],
@@ -334,7 +336,7 @@ EXAMPLES: dict[str, Any] = {
 }
 
 
-def _asked(field: Any) -> dict[str, Any]:
+def _asked(field: Any) -> _Node:
     choices = getattr(field, "choices", ())
     values = {"type": "string", "enum": [*dict.fromkeys([*(str(v) for v, _ in choices), ""])]}
     if isinstance(field, forms.MultipleChoiceField):
@@ -355,7 +357,7 @@ def _newest(question: AgreementFilterSet) -> list[str]:
     return list(question.queryset.newest_first().values_list("slug", flat=True)[:2])
 
 
-def _path_parameter(name: str, description: str, examples: list[str]) -> dict[str, Any]:
+def _path_parameter(name: str, description: str, examples: list[str]) -> _Node:
     return {
         "name": name,
         "in": "path",
@@ -372,13 +374,13 @@ def _path_parameter(name: str, description: str, examples: list[str]) -> dict[st
 def _get(
     path: str,
     summary: str,
-    parameters: list[dict[str, Any]],
-    responses: dict[int, dict[str, Any]],
+    parameters: list[_Node],
+    responses: dict[int, _Node],
     *,
     missing: bool = False,
     moves: bool = False,
     tag: str = "",
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, _Node]:
     """One address. ``missing`` says that it can be 404, ``moves`` that it can lead elsewhere.
     Without a ``tag`` it stands under the noun its address begins with."""
     refusal = _problem("Problem") if path.endswith("json") else _text("text/plain")
@@ -401,7 +403,7 @@ def _get(
     return path, {"get": described}
 
 
-def _json(*names: str, told: str = "The answer.") -> dict[str, Any]:
+def _json(*names: str, told: str = "The answer.") -> _Node:
     schemas = [_reference(name) for name in names]
     return {
         "description": told,
@@ -412,16 +414,16 @@ def _json(*names: str, told: str = "The answer.") -> dict[str, Any]:
     }
 
 
-def _problem(name: str) -> dict[str, Any]:
+def _problem(name: str) -> _Node:
     content = {"application/problem+json": {"schema": _reference(name)}}
     return {"description": "Withdrawn: when and why.", "content": content}
 
 
-def _text(kind: str, schema: dict[str, Any] = _WORDS) -> dict[str, Any]:
+def _text(kind: str, schema: _Node = _WORDS) -> _Node:
     return {"description": "The answer.", "content": {kind: {"schema": schema}}}
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas() -> _Node:
     """Every kind of object that is answered. None has a field that is not named here."""
     nouns = {model.__name__: _noun(model) for model in PUBLIC}
     agreement = nouns.pop("Agreement") | _derived()
@@ -518,7 +520,7 @@ def _schemas() -> dict[str, Any]:
     }
 
 
-def _noun(model: type[models.Model]) -> dict[str, Any]:
+def _noun(model: type[models.Model]) -> _Node:
     """The fields of the allow-list, each with its type, and the rows that belong to the record."""
     fields = {
         name: _described(meaning(model, name), _typed(model._meta.get_field(name)))
@@ -530,7 +532,7 @@ def _noun(model: type[models.Model]) -> dict[str, Any]:
     return fields | rows
 
 
-def _typed(field: Any) -> dict[str, Any]:
+def _typed(field: Any) -> _Node:
     if isinstance(field, models.ManyToManyField):
         return _list(_key_of(field.related_model))
     if isinstance(field, models.ForeignKey):
@@ -555,11 +557,11 @@ def _typed(field: Any) -> dict[str, Any]:
     return _or_null(schema) if field.null else schema
 
 
-def _key_of(model: Any) -> dict[str, Any]:
+def _key_of(model: type[models.Model]) -> _Node:
     return _typed(model._meta.get_field(NATURAL_KEY[model]))
 
 
-def _derived() -> dict[str, Any]:
+def _derived() -> _Node:
     """What follows from a record; a test holds the names to ``exports.DERIVED``."""
     told = {
         "url": _described("The record's page.", _ADDRESS),
@@ -571,7 +573,7 @@ def _derived() -> dict[str, Any]:
     return {name: told[name] for name in DERIVED}
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _object(properties: _Node) -> _Node:
     return {
         "type": "object",
         "properties": properties,
@@ -580,35 +582,35 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _by_name(description: str, values: dict[str, Any]) -> dict[str, Any]:
+def _by_name(description: str, values: _Node) -> _Node:
     return {"type": "object", "description": description, "additionalProperties": values}
 
 
-def _list(items: dict[str, Any]) -> dict[str, Any]:
+def _list(items: _Node) -> _Node:
     return {"type": "array", "items": items}
 
 
-def _reference(name: str) -> dict[str, Any]:
+def _reference(name: str) -> _Node:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _coded(choices: Any) -> dict[str, Any]:
+def _coded(choices: type[models.Choices]) -> _Node:
     return {"type": "string", "enum": list(choices.values)}
 
 
-def _number() -> dict[str, Any]:
+def _number() -> _Node:
     return {"type": "integer", "minimum": 0}
 
 
-def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+def _or_null(schema: _Node) -> _Node:
     return schema | {"type": [schema["type"], "null"]}
 
 
-def _described(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _described(description: str, schema: _Node) -> _Node:
     return schema | {"description": description}
 
 
-_PLACES: dict[str, Any] = {
+_PLACES: _Node = {
     "count": _described("How many answer the question.", _number()),
     "page": _described("This page; null in the order of change.", _or_null(_number())),
     "pages": _described("How many pages there are.", _or_null(_number())),

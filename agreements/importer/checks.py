@@ -21,7 +21,7 @@ _REMEMBERED = 50_000
 #: A longer list of codes would hide what is wrong.
 _FEW_CODES = 40
 #: What the fields themselves take in more forms than one, and so could take for something else.
-_FORMS: dict[type[models.Field], tuple[re.Pattern[str], str]] = {
+_FORMS: "dict[type[models.Field[Any, Any]], tuple[re.Pattern[str], str]]" = {
     models.DecimalField: (
         re.compile(r"-?[0-9]+(\.[0-9]+)?"),
         "must be a number like 12 or 0.5.",

@@ -323,7 +323,7 @@ def _kind(column: Any) -> _Kind:
         )
     if isinstance(column, models.BooleanField):
         return _Kind(lambda value: isinstance(value, bool), "true or false")
-    null = column.null
+    null: bool = column.null
     if _is_number(column):
         return _Kind(lambda value: type(value) is int or (value is None and null), "a whole number")
     # Only a text column can be stated to be empty; elsewhere missing is null.

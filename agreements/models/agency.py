@@ -1,7 +1,7 @@
 """The bodies that take part in agreements, and the names they have borne."""
 
 import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -97,8 +97,7 @@ class Agency(models.Model):
         kinds = AgencyNameKind.values
 
         def place(name: "AgencyName") -> tuple[int, bool, datetime.date, bool, str]:
-            # Any: the stubs take a PartialDateField for the CharField it stores.
-            used: Any = name.used_from or name.used_until
+            used = name.used_from or name.used_until
             first = used.earliest if used else datetime.date.max
             return (kinds.index(name.kind), not used, first, bool(name.used_from), name.name)
 

@@ -3,7 +3,7 @@
 import datetime
 from functools import cached_property
 from itertools import count
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -19,6 +19,10 @@ from ..rules.status import Dated, Ruling, first_effect, status_on
 from .columns import Jurisdiction, Line, Prose, WebAddress
 from .querysets import AgreementQuerySet, PublicationState
 from .vocabulary import ProductCategory, validate_code
+
+if TYPE_CHECKING:
+    from .participation import Participation
+    from .timeline import Relation
 
 
 class InstrumentType(models.TextChoices):
@@ -450,12 +454,12 @@ class Agreement(models.Model):
         named = {p for provision in self.provisions.all() for p in provision.products.all()}
         return [p.code for p in sorted(named, key=lambda p: (p.position, p.name))]
 
-    def participations_on(self, day: datetime.date) -> list:
+    def participations_on(self, day: datetime.date) -> list["Participation"]:
         """The participants that surely stood on ``day``, in the instrument's order."""
         return [part for part in self.participations.all() if part.takes_part_on(day)]
 
     @property
-    def public_relations(self) -> list:
+    def public_relations(self) -> list["Relation"]:
         """Its relations, but those to records that the public may not see."""
         return [r for r in self.relations.all() if r.target is None or r.target.public]
 

@@ -43,7 +43,7 @@ class Standing(models.Model):
         return f"{self.agreement}: {self.status} from {self.from_day}"
 
 
-class DigestQuerySet(models.QuerySet[Any]):
+class DigestQuerySet(models.QuerySet["Digest"]):
     """What is kept of records, to be read by their keys."""
 
     def register(self) -> "DigestQuerySet":
@@ -66,12 +66,7 @@ class Digest(models.Model):
         related_name="digest",
         db_constraint=False,
     )
-    #: The number of the rules by which things are worked out of records. Whoever changes what
-    #: follows from a record (status, search terms, an entry, a line) adds one: ``manage.py derive``
-    #: then finds what is to be worked out anew.
-    RULES = 3
-
-    #: ``RULES`` as it was then.
+    #: ``derive.rules_number`` as it was then.
     rules = models.PositiveIntegerField()
     #: ``Edition.serial`` as it was then. What has a higher one is newer.
     serial = models.BigIntegerField(default=0)

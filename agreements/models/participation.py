@@ -1,7 +1,7 @@
 """Who takes part in an agreement, and who signed it."""
 
 import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -41,7 +41,7 @@ class Part(NamedTuple):
     left: datetime.date | None
 
     @classmethod
-    def stated(cls, agency: str, joined_on: Any, left_on: Any) -> "Part":
+    def stated(cls, agency: str, joined_on: object, left_on: object) -> "Part":
         """From partial dates, as they are recorded."""
         joined, left = to_partial_date(joined_on), to_partial_date(left_on)
         return cls(agency, joined.latest if joined else None, left.earliest if left else None)

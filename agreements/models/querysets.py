@@ -4,9 +4,10 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import (
     Case,
     Count,
@@ -20,10 +21,18 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Collate
+from django.db.models.sql.compiler import SQLCompiler
 
 from ..rules.lineage import STEPS
 from ..rules.status import CLOSED, MilestoneKind, Status
 from . import search
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from .agency import Agency
+    from .agreement import Agreement
+    from .timeline import Relation
 
 
 class PublicationState(models.TextChoices):
@@ -40,7 +49,7 @@ def _holding_on(day: datetime.date) -> Q:
     return Q(from_day__lte=day) & (Q(until_day__isnull=True) | Q(until_day__gt=day))
 
 
-def in_code_order(queryset: models.QuerySet, column: str) -> Collate:
+def in_code_order(queryset: models.QuerySet[Any], column: str) -> Collate:
     """Order a column of codes by their characters, whatever the database's own collation is."""
     binary = {"postgresql": "C", "sqlite": "BINARY"}
     return Collate(column, binary[connections[queryset.db].vendor])
@@ -61,7 +70,9 @@ class Among(models.Func):
         """The parameter."""
         return f"[{','.join(map(str, ids))}]"
 
-    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> Any:
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
         return self.as_sql(
             compiler,
             connection,
@@ -69,7 +80,9 @@ class Among(models.Func):
             arg_joiner=" IN (SELECT value FROM json_each(",
         )
 
-    def as_postgresql(self, compiler: Any, connection: Any, **options: Any) -> Any:
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
         return self.as_sql(
             compiler,
             connection,
@@ -96,7 +109,7 @@ def batched(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
-class AgencyQuerySet(models.QuerySet[Any]):
+class AgencyQuerySet(models.QuerySet["Agency"]):
     """Questions about agencies. Every public page starts with ``register()``."""
 
     def register(self) -> "AgencyQuerySet":
@@ -140,27 +153,28 @@ class AgencyQuerySet(models.QuerySet[Any]):
     def named_in(self, agreements: Sequence[int]) -> "AgencyQuerySet":
         """The agencies that these agreements name, and what they belong to: what ``register`` asks
         of all agreements."""
-        named: set[int | None] = set()
+        named: set[int] = set()
         for few in batched(agreements, _SEVERAL):
             for link, column in _NAMING:
                 rows = self._rows(link).filter(agreement__in=few).order_by()
-                named.update(rows.values_list(column, flat=True).distinct())
+                named.update(filter(None, rows.values_list(column, flat=True).distinct()))
         for _ in range(_LEVELS - 1):
-            belonging = self.model._default_manager.filter(pk__in=named - {None})
-            named.update(belonging.values_list("parent", flat=True))
-        return self.filter(pk__in=named - {None})
+            belonging = self.model._default_manager.filter(pk__in=named)
+            named.update(filter(None, belonging.values_list("parent", flat=True)))
+        return self.filter(pk__in=named)
 
     def counting_agreements(self) -> "AgencyQuerySet":
         """Annotate ``agreements``: in how many published agreements each takes part."""
         published = Q(participations__agreement__state=PublicationState.PUBLISHED)
         return self.annotate(agreements=Count("participations", filter=published, distinct=True))
 
-    def _rows(self, link: str) -> models.QuerySet:
+    def _rows(self, link: str) -> models.QuerySet[Any]:
         reverse: Any = self.model._meta.get_field(link)
-        return reverse.related_model._default_manager.all()
+        rows: models.QuerySet[Any] = reverse.related_model._default_manager.all()
+        return rows
 
 
-class AgreementQuerySet(models.QuerySet[Any]):
+class AgreementQuerySet(models.QuerySet["Agreement"]):
     """Questions about agreements. Every public page starts with ``register()``."""
 
     def published(self) -> "AgreementQuerySet":
@@ -187,22 +201,22 @@ class AgreementQuerySet(models.QuerySet[Any]):
             pk__in=working_copies.values("pk")
         )
 
-    def drafts_of(self, user: Any) -> "AgreementQuerySet":
+    def drafts_of(self, user: "User") -> "AgreementQuerySet":
         """What this person owns or edited last and the public has not seen, working copies
         included."""
         unseen = (PublicationState.DRAFT, PublicationState.IN_REVIEW)
         return self.filter(Q(owner=user) | Q(last_edited_by=user), state__in=unseen)
 
-    def awaiting_review_of(self, user: Any) -> "AgreementQuerySet":
+    def awaiting_review_of(self, user: "User") -> "AgreementQuerySet":
         """What is in review and this person may check, being none of its authors."""
         return self.filter(~self._is_author(user), state=PublicationState.IN_REVIEW)
 
-    def written_by(self, user: Any) -> "AgreementQuerySet":
+    def written_by(self, user: "User") -> "AgreementQuerySet":
         """What this person edited last, or at all since a second person last checked it. A working
         copy has the unchecked authors of the record it revises, too."""
         return self.filter(self._is_author(user))
 
-    def _is_author(self, user: Any) -> Q:
+    def _is_author(self, user: "User") -> Q:
         same = Q(person=user) | Q(person=None, name=user.get_username())
         here = Q(agreement=OuterRef("pk")) | Q(agreement=OuterRef("revises"))
         # Whoever edited last stays an author after a check: a copy that a colleague begins and
@@ -218,8 +232,8 @@ class AgreementQuerySet(models.QuerySet[Any]):
         more is recorded: those of which ``status.term_ending`` tells an end."""
         after = day + datetime.timedelta(days=days + 1)
         ended = (*CLOSED, Status.TERM_LAPSED)
-        open_still = [status for status in Status if status not in ended]
-        return self.lapsed_unrenewed(after).with_status(day).filter(status__in=open_still)
+        open_still = Q(status__in=[status for status in Status if status not in ended])
+        return self.lapsed_unrenewed(after).with_status(day).filter(open_still)
 
     def lapsed_unrenewed(self, day: datetime.date) -> "AgreementQuerySet":
         """Agreements whose stated term has ended by ``day`` without a recorded renewal."""
@@ -234,7 +248,7 @@ class AgreementQuerySet(models.QuerySet[Any]):
         due = self._milestones().filter(
             kind=MilestoneKind.REVIEW_DUE, date_earliest__range=(day, end)
         )
-        return self.filter(Exists(due)).with_status(day).exclude(status__in=CLOSED)
+        return self.filter(Exists(due)).with_status(day).exclude(Q(status__in=CLOSED))
 
     def with_unreachable_source(self) -> "AgreementQuerySet":
         """Agreements with a source whose address did not answer when it was last checked."""
@@ -270,17 +284,19 @@ class AgreementQuerySet(models.QuerySet[Any]):
             in_title=Case(When(pk__in=in_title, then=Value(1)), default=Value(0))
         )
 
-    def lineage_of(self, agreement: Any) -> list[Any]:
+    def lineage_of(self, agreement: "Agreement") -> list["Relation"]:
         """The relations by which ``agreement`` comes from others and others come from it.
 
-        Followed ``lineage.STEPS`` steps each way, in one query a step. Both ends are among these
-        agreements, unless the other one is known by its title only.
+        Followed ``lineage.STEPS`` steps each way, in one query a step. The public may see both
+        ends, unless the other one is known by its title only.
         """
+        # By a join, not ``in``: a subquery would keep the databases from looking up the two ends.
+        public = PublicationState.PUBLISHED
         relations = self._rows("relations").filter(
-            Q(target__isnull=True) | Q(target__in=self), agreement__in=self
+            Q(target__isnull=True) | Q(target__state=public), agreement__state=public
         )
         oldest = (F("agreement__signed_on_earliest").asc(nulls_last=True), "kind", "pk")
-        found: dict[int, Any] = {}
+        found: dict[int, Relation] = {}
         back = on = reached_back = reached_on = {agreement.pk}
         for _ in range(STEPS):
             if not back and not on:
@@ -349,12 +365,13 @@ class AgreementQuerySet(models.QuerySet[Any]):
         """Everything a record holds, in a fixed number of queries."""
         return self.prefetch_related(*self.model.RELATED)
 
-    def _rows(self, name: str) -> models.QuerySet:
+    def _rows(self, name: str) -> models.QuerySet[Any]:
         reverse: Any = self.model._meta.get_field(name)
-        return reverse.related_model._default_manager.all()
+        rows: models.QuerySet[Any] = reverse.related_model._default_manager.all()
+        return rows
 
-    def _related(self, name: str) -> models.QuerySet:
+    def _related(self, name: str) -> models.QuerySet[Any]:
         return self._rows(name).filter(agreement=OuterRef("pk"))
 
-    def _milestones(self) -> models.QuerySet:
+    def _milestones(self) -> models.QuerySet[Any]:
         return self._related("milestones")

@@ -16,7 +16,7 @@ from .agreement import Agreement
 from .columns import Line
 
 
-class RevisionQuerySet(models.QuerySet[Any]):
+class RevisionQuerySet(models.QuerySet["Revision"]):
     """Questions about the history, which is appended to and never changed.
 
     Revisions go only with their record, and the admin deletes a record only if it was never
@@ -47,7 +47,9 @@ class RevisionQuerySet(models.QuerySet[Any]):
         """Raises TypeError."""
         raise TypeError("A revision is never changed.")
 
-    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+    def bulk_create(
+        self, objs: Iterable["Revision"], *args: Any, **kwargs: Any
+    ) -> list["Revision"]:
         """Append revisions; raises TypeError where it would write over one that exists."""
         if kwargs.get("update_conflicts"):
             raise TypeError("A revision is never changed.")
@@ -101,7 +103,8 @@ class Revision(models.Model):
     @cached_property
     def record(self) -> dict[str, Any]:
         """The whole record as it was, for staff: notes included."""
-        return json.loads(self.snapshot)
+        record: dict[str, Any] = json.loads(self.snapshot)
+        return record
 
 
 class Authorship(models.Model):

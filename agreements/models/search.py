@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Set
 from functools import lru_cache
 from operator import itemgetter
+from typing import Any
 
 import snowballstemmer
 from django.db import connection, connections
@@ -194,7 +195,7 @@ _SQL = {
 }
 
 
-def matching_ids(queryset: QuerySet, text: str, column: str = "all_terms") -> RawSQL | None:
+def matching_ids(queryset: QuerySet[Any], text: str, column: str = "all_terms") -> RawSQL | None:
     """A subquery of the ids of the agreements that hold every term of ``text``.
 
     ``column`` is ``all_terms`` or ``title_terms``. None where the text holds no word.

@@ -10,10 +10,11 @@ import smtplib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import validate_email
 from django.urls import reverse
 from django.utils import timezone
@@ -37,7 +38,7 @@ class DueDate:
 class Letter:
     """One mail: to an owner, or to the desk where ``owner`` is None."""
 
-    owner: Any
+    owner: User | None
     address: str
     due: list[DueDate] = field(default_factory=list)
 
@@ -70,7 +71,7 @@ def _told(date: PartialDate) -> str:
     return str(date) if date.precision == "day" else f"{date} (day not stated)"
 
 
-def unreachable_because(owner: Any) -> str:
+def unreachable_because(owner: User) -> str:
     """Why an owner cannot be mailed; empty if nothing speaks against it."""
     if not owner.is_active or not owner.is_staff:
         return "is no longer active on the staff desk"
@@ -106,7 +107,9 @@ def begun_and_not_finished(day: datetime.date) -> list[Reminder]:
     return list(begun.select_related("agreement", "owner").order_by("due_on", "pk"))
 
 
-def send(letter: Letter, connection: Any, site: str, *, unfinished: bool = False) -> int:
+def send(
+    letter: Letter, connection: BaseEmailBackend, site: str, *, unfinished: bool = False
+) -> int:
     """Record a letter, then send it over an open connection; returns how many dates it told.
 
     What another run has taken meanwhile is left out, unless ``unfinished`` asks for it. Raises

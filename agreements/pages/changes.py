@@ -1,7 +1,8 @@
 """What changed in one record between the versions that the public has seen."""
 
+import datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,7 +20,7 @@ PAGE_SIZE = 10
 class Version(NamedTuple):
     """What a published version changed; no differences where it is the first."""
 
-    made_at: Any
+    made_at: datetime.datetime
     summary: str
     differences: list[Difference]
 

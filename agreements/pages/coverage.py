@@ -14,13 +14,13 @@ from django.views.decorators.http import require_safe
 from ..exports import partner_row, partners_csv
 from ..faces.answers import face
 from ..faces.asked import Refusal, day_asked
-from ..models import Agency, Agreement, RelationKind
+from ..models import Agency, Agreement, Provision, RelationKind
 from ..question import CoverageFilterSet, Register, current
 from ..rules.coverage import Stage, between, reaches
 from ..rules.pairs import answers, pair
 from ..rules.partners import Partner, PartnerCell, partners
 from ..rules.status import STANDING
-from .comparison import comparable, comparison
+from .comparison import Comparison, comparable, comparison
 
 #: How many agencies the page shows before one is chosen.
 OVERVIEW = 12
@@ -224,11 +224,11 @@ def _pair_of(register: Register, key: str, other: str) -> tuple[Agency, Agency]:
 
 def _standing(
     agreements: Iterable[Any], both: set[int], day: datetime.date
-) -> tuple[list[Any], list[Any]]:
+) -> tuple[list[Agreement], list[Agreement]]:
     """Those that stand with both on the day, and those that do not; one that either had not yet
     joined is in neither."""
-    standing: list[Any] = []
-    former: list[Any] = []
+    standing: list[Agreement] = []
+    former: list[Agreement] = []
     for agreement in agreements:
         agreement.ruling = agreement.ruling_on(day)
         parts = [part for part in agreement.participations.all() if part.agency_id in both]
@@ -242,11 +242,13 @@ def _standing(
     return standing, former
 
 
-def _comparisons(agreements: list[Any], left: Agency, right: Agency, order: list[str]) -> list[Any]:
+def _comparisons(
+    agreements: list[Agreement], left: Agency, right: Agency, order: list[str]
+) -> list[Comparison]:
     """What each agreement of the pair changes about an earlier one of the pair, for the pair."""
-    shared = {agreement.pk: agreement for agreement in agreements}
+    shared: dict[int | None, Agreement] = {agreement.pk: agreement for agreement in agreements}
 
-    def for_the_pair(agreement: Agreement) -> list[Any]:
+    def for_the_pair(agreement: Agreement) -> list[Provision]:
         return [p for p in agreement.provisions.all() if between(p, [left.pk], [right.pk])]
 
     return [

@@ -11,6 +11,7 @@ from django.http import (
     HttpResponse,
     HttpResponseRedirect,
 )
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import condition, require_safe
@@ -107,7 +108,7 @@ def _checksum(request: HttpRequest, name: str) -> str | None:
 
 
 @face
-def release_zip(request: HttpRequest, name: str) -> Any:
+def release_zip(request: HttpRequest, name: str) -> HttpResponseBase:
     """The file of one release."""
     response = _file(request, name)
     # Whoever keeps the file takes over the headers of a 304.
@@ -117,7 +118,7 @@ def release_zip(request: HttpRequest, name: str) -> Any:
 
 
 @condition(etag_func=_checksum)
-def _file(request: HttpRequest, name: str) -> Any:
+def _file(request: HttpRequest, name: str) -> HttpResponseBase:
     only(request)
     release = _named(name)
     if release.damaged:

@@ -1,12 +1,12 @@
 """Every published page, once, for search engines."""
 
 import datetime
-from typing import Any
 
 from django.contrib.sitemaps import Sitemap
 from django.urls import reverse
 
 from ..models import Agency, Agreement
+from ..models.querysets import AgencyQuerySet, AgreementQuerySet
 
 
 class PageSitemap(Sitemap):
@@ -15,14 +15,14 @@ class PageSitemap(Sitemap):
     def items(self) -> list[str]:
         return ["home", "agreement-list", "agency-list", "data", "dictionary", "loading", "about"]
 
-    def location(self, item: Any) -> str:
+    def location(self, item: str) -> str:
         return reverse(item)
 
 
 class AgreementSitemap(Sitemap):
     """The page of each agreement."""
 
-    def items(self) -> Any:
+    def items(self) -> AgreementQuerySet:
         return Agreement.objects.register().only("slug", "updated_at", "revises").order_by("slug")
 
     def lastmod(self, item: Agreement) -> datetime.datetime:
@@ -32,7 +32,7 @@ class AgreementSitemap(Sitemap):
 class AgencySitemap(Sitemap):
     """The page of each agency."""
 
-    def items(self) -> Any:
+    def items(self) -> AgencyQuerySet:
         return Agency.objects.register().only("key").order_by("key")
 
 

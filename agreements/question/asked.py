@@ -48,7 +48,7 @@ class Question(django_filters.FilterSet):
     #: Those whose values are as many as the register has: ``expand`` takes one of these names.
     OPEN_FACETS = ("product", "participant", "country")
 
-    def __init__(self, data: QueryDict, queryset: QuerySet, *others: str) -> None:
+    def __init__(self, data: QueryDict, queryset: QuerySet[Any], *others: str) -> None:
         """``others`` are the names that this face takes without narrowing anything by them."""
         # A form sends its empty boxes along; they ask nothing.
         self.query = QueryDict(mutable=True)
@@ -98,7 +98,8 @@ class Question(django_filters.FilterSet):
     @property
     def asked(self) -> dict[str, Any]:
         """What was chosen, by filter; of what is asked rightly."""
-        return self.form.cleaned_data
+        cleaned: dict[str, Any] = self.form.cleaned_data
+        return cleaned
 
     @property
     def day(self) -> datetime.date:

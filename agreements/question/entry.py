@@ -2,16 +2,24 @@
 
 import datetime
 import json
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from sys import intern
+from typing import Any, NamedTuple, TypeVar
 
 from ..dates import to_partial_date
 from ..models.participation import Part
 from ..rules.status import Period
 
+#: Stands first in the text of an entry. Whoever changes its form adds one.
+FORMAT = 1
+#: How a text begins that this version of the program can read.
+OPENING = f"[{FORMAT},"
 #: The fields with a list of codes by which agreements can be asked for.
 CODED = ("instrument_type", "legal_nature", "text_availability", "detail_level")
+
+
+Same = TypeVar("Same", bound=Hashable)
 
 
 class Provided(NamedTuple):
@@ -46,32 +54,37 @@ class Entry(NamedTuple):
     @classmethod
     def read(cls, pk: int, slug: str, changed: datetime.datetime, text: str) -> "Entry":
         """The entry of an agreement from its ``as_text``."""
-        title, codes, signed, known_from, parts, provisions, scope, standings = json.loads(text)
+        _, title, codes, signed, known_from, parts, provisions, scope, standings = json.loads(text)
         return cls(
             pk,
             slug,
             changed,
             title,
-            tuple(codes),
+            _one(tuple(codes)),
             (_day(signed[0]), _day(signed[1])) if signed else None,
             _day(known_from) if known_from else None,
             tuple(_part(*part) for part in parts),
             tuple(_provided(*row[:4], tuple(row[4]), *row[5:]) for row in provisions),
-            frozenset(scope),
-            tuple((_day(day), status) for day, status in standings),
+            _one(frozenset(scope)),
+            tuple(_one((_day(day), status)) for day, status in standings),
         )
 
 
-# Days, parts and provisions repeat: what is equal is one and the same in memory.
+# Days, codes, parts and provisions repeat: what is equal is one and the same in memory.
+@lru_cache(maxsize=65_536)
+def _one(value: Same) -> Same:
+    return value
+
+
 _day = lru_cache(maxsize=65_536)(datetime.date.fromisoformat)
 
 
 @lru_cache(maxsize=65_536)
 def _part(agency: str, joined: str | None, left: str | None) -> Part:
-    return Part(agency, _day(joined) if joined else None, _day(left) if left else None)
+    return Part(intern(agency), _day(joined) if joined else None, _day(left) if left else None)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def _provided(
     area: str,
     stage: str,
@@ -81,8 +94,14 @@ def _provided(
     relying: str | None,
     reference: str | None,
 ) -> Provided:
-    one_way = (relying, reference) if relying and reference else None
-    return Provided(area, stage or None, depth, commitment, products, one_way)
+    return Provided(
+        intern(area),
+        intern(stage) or None,
+        intern(depth),
+        intern(commitment),
+        _one(tuple(map(intern, products))),
+        (intern(relying), intern(reference)) if relying and reference else None,
+    )
 
 
 def as_text(record: dict[str, Any], stages: dict[str, str], standings: Iterable[Period]) -> str:
@@ -114,6 +133,7 @@ def as_text(record: dict[str, Any], stages: dict[str, str], standings: Iterable[
         for row in record["provisions"]
     ]
     kept = [
+        FORMAT,
         record["short_title"] or record["title"],
         [record[name] for name in CODED],
         [signed.earliest, signed.latest] if signed else None,

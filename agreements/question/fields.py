@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from ..dates import PartialDateFormField
+from ..dates import PartialDate, PartialDateFormField
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 #: A day inside what a clock of any zone can show; no record changed before or after.
@@ -39,7 +39,7 @@ class DayFilter(django_filters.Filter):
 class MomentField(forms.CharField):
     """Takes a day, which begins at midnight in Singapore, or a moment with its offset."""
 
-    def to_python(self, value: Any) -> Any:
+    def to_python(self, value: object) -> datetime.datetime | None:  # type: ignore[override]
         """The moment, in UTC; None if nothing was typed. Raises ValidationError."""
         text = (super().to_python(value) or "").upper()
         if not text:
@@ -64,10 +64,10 @@ class MomentFilter(django_filters.Filter):
     field_class = MomentField
 
 
-def written(date: Any) -> str:
+def written(date: datetime.date | PartialDate) -> str:
     """A date as it stands in addresses. A moment at which a day begins in Singapore is that day."""
     if not isinstance(date, datetime.datetime):
-        return getattr(date, "iso", None) or date.isoformat()
+        return date.iso if isinstance(date, PartialDate) else date.isoformat()
     local = timezone.localtime(date)
     if local.time() == datetime.time.min:
         return local.date().isoformat()

@@ -13,6 +13,7 @@ import django_filters
 from django.forms import BoundField
 from django.utils import dateformat
 
+from ..dates import PartialDate
 from ..models import InstrumentType
 from ..models.querysets import AgreementQuerySet, Among
 from ..rules.coverage import Asked, Commitment, Depth, Stage
@@ -161,10 +162,10 @@ class SignedAfter(Narrowing, PartialDateFilter):
 
     turn = 11
 
-    def limit(self, question: "AgreementFilterSet", chosen: Any) -> int:
+    def limit(self, question: "AgreementFilterSet", chosen: PartialDate) -> int:
         return question.register.signed_since(chosen.earliest)
 
-    def words(self, question: "AgreementFilterSet", chosen: Any) -> str:
+    def words(self, question: "AgreementFilterSet", chosen: PartialDate) -> str:
         return f"signed from {chosen}"
 
 
@@ -173,10 +174,10 @@ class SignedBefore(Narrowing, PartialDateFilter):
 
     turn = 12
 
-    def limit(self, question: "AgreementFilterSet", chosen: Any) -> int:
+    def limit(self, question: "AgreementFilterSet", chosen: PartialDate) -> int:
         return question.register.signed_by(chosen.latest)
 
-    def words(self, question: "AgreementFilterSet", chosen: Any) -> str:
+    def words(self, question: "AgreementFilterSet", chosen: PartialDate) -> str:
         return f"signed until {chosen}"
 
 
@@ -430,7 +431,8 @@ class AgreementFilterSet(Question):
     @property
     def qs(self) -> AgreementQuerySet:
         """The agreements that answer, in no order."""
-        return self.queryset.filter(Among("pk", self.ids))
+        asked_of: AgreementQuerySet = self.queryset
+        return asked_of.filter(Among("pk", self.ids))
 
     def canonical(self, page: int) -> list[tuple[str, str]]:
         """The address of one page of the answer, as pairs."""

@@ -14,6 +14,8 @@ from functools import reduce
 from operator import and_, or_, xor
 from typing import Any, Generic, TypeVar
 
+from .entry import Entry
+
 Value = TypeVar("Value", bound=Hashable)
 
 _FLAGS = bytes.maketrans(b"01", b"\x00\x01")
@@ -141,10 +143,10 @@ def _rounds(turns: Iterable[tuple[datetime.date, int]]) -> list[list[int]]:
 class Order:
     """The slots by a key of theirs, which is total."""
 
-    def __init__(self, key: Callable[[Any], Any], slots: list[int] | None = None) -> None:
+    def __init__(self, key: Callable[[Entry], Any], slots: list[int] | None = None) -> None:
         self._key, self.slots = key, slots or []
 
-    def plus(self, slots: Iterable[int], entries: list[Any]) -> "Order":
+    def plus(self, slots: Iterable[int], entries: list[Entry]) -> "Order":
         """With these slots, whose entries are known."""
 
         def key(slot: int) -> Any:

@@ -62,7 +62,8 @@ class CoverageFilterSet(Question):
     def subject(self) -> str:
         """The agency's key or the country's code; empty where neither was chosen."""
         asked = self.asked
-        return asked["agency"] or asked["country"]
+        subject: str = asked["agency"] or asked["country"]
+        return subject
 
     @property
     def reached(self) -> Asked:
@@ -92,7 +93,7 @@ class CoverageFilterSet(Question):
     @property
     def by_country(self) -> bool:
         """Whether a partner is a country; a body of no country stays a partner of its own."""
-        return self.asked["by"] == "country"
+        return bool(self.asked["by"] == "country")
 
     @property
     def subject_query(self) -> str:

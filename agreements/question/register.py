@@ -10,7 +10,7 @@ import datetime
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import compress, islice, permutations
 from operator import itemgetter
 from typing import Any, NamedTuple, overload
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, overload
 from django_countries import countries
 
 from ..models import Agency, Agreement, ProductCategory
+from ..models.participation import Part
 from ..models.search import query_terms
 from ..rules.partners import Instrument
 from .entry import CODED, Entry
@@ -52,25 +53,30 @@ ORDERS: dict[str, Callable[[Entry], Any]] = {
 
 
 class Ids(Sequence[int]):
-    """The keys of some agreements in order, found as far as they are asked for."""
+    """The keys of some agreements in order: how many they are is known, which they are is found as
+    far as it is asked for. ``slots`` gives their slots, ``entries`` has the entries of all."""
 
-    def __init__(self, count: int, found: Callable[[], Iterator[int]]) -> None:
-        self._count, self._found = count, found
+    def __init__(
+        self, count: int, slots: Callable[[], Iterator[int]], entries: Sequence[Entry]
+    ) -> None:
+        self._count, self._slots, self._entries = count, slots, entries
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[int]:
-        return self._found()
+        return (self._entries[slot].pk for slot in self._slots())
 
     @overload
     def __getitem__(self, at: int) -> int: ...
     @overload
     def __getitem__(self, at: slice) -> list[int]: ...
     def __getitem__(self, at: int | slice) -> int | list[int]:
-        if isinstance(at, slice):
-            return list(islice(self._found(), *at.indices(self._count)))
-        return next(islice(self._found(), range(self._count)[at], None))
+        where = range(self._count)[at]
+        if isinstance(where, int):
+            return self[where : where + 1][0]
+        found = islice(self._slots(), where.start, where.stop, where.step)
+        return [self._entries[slot].pk for slot in found]
 
 
 class Words(NamedTuple):
@@ -106,7 +112,7 @@ class Register:
         self.coded: Bitmaps[tuple[str, str]] = Bitmaps()
         #: Whoever takes part on any day.
         self.participants: Bitmaps[str] = Bitmaps()
-        self._dated_parts: list[tuple[int, Any]] = []
+        self._dated_parts: list[tuple[int, Part]] = []
         self._said: Bitmaps[Point] = Bitmaps()
         self._mutual: Bitmaps[Point] = Bitmaps()
         self._one_way: list[_OneWay] = []
@@ -127,19 +133,22 @@ class Register:
         withdrawn = Agreement.objects.withdrawn().values_list("pk", "slug", "updated_at")
         self.tombstones = sorted((Tombstone(*row) for row in withdrawn), key=changed_first)
         self.products = list(ProductCategory.objects.values_list("code", "name"))
+        for agency in self.agencies.values():
+            told: Any = agency
+            told.agreements = self.agreements_of(agency).bit_count()
 
     def changed(
         self,
         edition: str,
         serial: int,
-        gone: Iterable[int],
-        read: Sequence[tuple[Entry, Words]],
+        since: Iterable[int],
+        read: Iterable[Sequence[tuple[Entry, Words]]],
         *,
         for_good: bool,
     ) -> "Register":
-        """The register of another edition: without the agreements that are ``gone`` (by key), and
-        with these entries and the terms of their agreements. Unless it is ``for_good``, what it was
-        made from may be rolled back."""
+        """The register of another edition, where the agreements with these keys have changed
+        ``since``: those that are ``read`` (in batches, with their terms) are as they are read, the
+        others are gone. Unless it is ``for_good``, what it was made from may be rolled back."""
         new = Register.__new__(Register)
         new.__dict__ = {
             name: value
@@ -148,26 +157,24 @@ class Register:
             if not isinstance(getattr(Register, name, None), cached_property)
         }
         new.edition, new.serial, new.for_good = edition, serial, for_good
-        new._read_whole()
-        entries = [entry for entry, _ in read]
-        new.entries = self.entries + entries
+        new.entries, new._slots = list(self.entries), dict(self._slots)
+        dead = [slot for pk in since if (slot := new._slots.pop(pk, None)) is not None]
+        for batch in read:
+            new._add(batch)
         added = range(len(self.entries), len(new.entries))
-        new._slots = dict(self._slots)
-        dead = [slot for pk in gone if (slot := new._slots.pop(pk, None)) is not None]
-        dead += [new._slots[entry.pk] for entry in entries if entry.pk in new._slots]
-        new._slots |= zip((entry.pk for entry in entries), added, strict=True)
         new.live = (self.live & ~bitmap(dead)) | bitmap(added)
-        new._add(list(zip(added, entries, strict=True)))
-        new._add_words(added, [words for _, words in read])
-        for agency in new.agencies.values():
-            told: Any = agency
-            told.agreements = new.agreements_of(agency).bit_count()
+        new._orders = {name: each.plus(added, new.entries) for name, each in new._orders.items()}
+        new._read_whole()
         new.on = lru_cache(maxsize=16)(new._on)
         return new
 
     on: Callable[[datetime.date], Day]
 
-    def _add(self, told: list[tuple[int, Entry]]) -> None:
+    def _add(self, read: Sequence[tuple[Entry, Words]]) -> None:
+        """Give these entries slots, and put them into every index but the orders."""
+        told = list(enumerate((entry for entry, _ in read), start=len(self.entries)))
+        self.entries += (entry for _, entry in told)
+        self._slots |= {entry.pk: slot for slot, entry in told}
         coded = (((n, c), slot) for slot, e in told for n, c in zip(CODED, e.codes, strict=True))
         self.coded = self.coded.plus(coded)
         self.participants = self.participants.plus((p.agency, s) for s, e in told for p in e.parts)
@@ -188,15 +195,9 @@ class Register:
         self._days = self._days.plus(
             (name, day, slot) for slot, entry in told for name, day in _days(entry)
         )
-        slots = [slot for slot, _ in told]
-        self._orders = {
-            name: order.plus(slots, self.entries) for name, order in self._orders.items()
-        }
-
-    def _add_words(self, slots: Iterable[int], words: Sequence[Words]) -> None:
-        told = list(zip(slots, words, strict=True))
-        self._in_title = self._in_title.plus((slot, each.title) for slot, each in told)
-        self._anywhere = self._anywhere.plus((slot, each.all) for slot, each in told)
+        words = [(slot, each) for (slot, _), (_, each) in zip(told, read, strict=True)]
+        self._in_title = self._in_title.plus((slot, each.title) for slot, each in words)
+        self._anywhere = self._anywhere.plus((slot, each.all) for slot, each in words)
 
     # --- what is asked ---
 
@@ -298,16 +299,16 @@ class Register:
                 found[home] |= bits
         return found
 
-    def ordered(self, found: int, order: str = "newest", first: int = 0) -> Iterator[Entry]:
-        """These agreements in an order; those in ``first`` before the others."""
+    def _in_order(self, found: int, order: str, first: int) -> Iterator[int]:
         slots = self._orders[order].slots
-        found &= self.live
-        for some in (found & first, found & ~first):
+        for some in (found & self.live & first, found & self.live & ~first):
             if some:
                 marked = flags(some, len(self.entries))
-                yield from map(
-                    self.entries.__getitem__, compress(slots, map(marked.__getitem__, slots))
-                )
+                yield from compress(slots, map(marked.__getitem__, slots))
+
+    def ordered(self, found: int, order: str = "newest", first: int = 0) -> Iterator[Entry]:
+        """These agreements in an order; those in ``first`` before the others."""
+        return map(self.entries.__getitem__, self._in_order(found, order, first))
 
     def entry(self, pk: int) -> Entry:
         """The entry of an agreement, by its key. Raises KeyError for one that is not in it."""
@@ -315,11 +316,8 @@ class Register:
 
     def ids(self, found: int, order: str = "newest", first: int = 0) -> Ids:
         """The keys of the same."""
-
-        def keys() -> Iterator[int]:
-            return map(itemgetter(0), self.ordered(found, order, first))
-
-        return Ids((found & self.live).bit_count(), keys)
+        count = (found & self.live).bit_count()
+        return Ids(count, partial(self._in_order, found, order, first), self.entries)
 
     def standing(
         self, statuses: Iterable[str], day: datetime.date, past_day: datetime.date | None = None

@@ -5,16 +5,18 @@ Not a signal: inlines are saved after their agreement, and only the caller knows
 is whole.
 """
 
+import datetime
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import F, Max, Model
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from ..exports import NATURAL_KEY, as_snapshot, recorded, snapshot
+from ..exports import NATURAL_KEY, Record, as_snapshot, recorded, snapshot
 from ..models import Agency, Agreement, Authorship, Edition, Revision
 from ..models.querysets import PublicationState, batched
 from .derive import SEVERAL, derive_written
@@ -25,7 +27,7 @@ def record_change(
     agreement_ids: Iterable[int],
     *,
     reason: str,
-    user: Any = None,
+    user: User | None = None,
     name: str = "",
     moved: bool = False,
 ) -> int:
@@ -43,7 +45,9 @@ def record_change(
     return made
 
 
-def _record_chunk(ids: Sequence[int], reason: str, user: Any, name: str, moved: bool) -> int:
+def _record_chunk(
+    ids: Sequence[int], reason: str, user: User | None, name: str, moved: bool
+) -> int:
     revised = dict(Agreement.objects.filter(pk__in=ids).values_list("pk", "revises"))
     written = [Written(pk, record, revises_id=revised[pk]) for pk, record in recorded(ids).items()]
     return record_written(written, reason=reason, user=user, name=name, moved=moved)
@@ -55,7 +59,7 @@ class Written:
     revision yet. The history of a working copy stands with the record it ``revises``."""
 
     agreement_id: int
-    record: dict[str, Any]
+    record: Record
     new: bool = False
     revises_id: int | None = None
 
@@ -69,7 +73,7 @@ def record_written(
     written: Sequence[Written],
     *,
     reason: str,
-    user: Any = None,
+    user: User | None = None,
     name: str = "",
     moved: bool = False,
     dated: bool = False,
@@ -143,14 +147,14 @@ _SEEN = {PublicationState.PUBLISHED, PublicationState.WITHDRAWN}
 _Told = tuple[str | None, tuple[tuple[str, str, str], ...]]
 
 
-def _told(snapshot: dict[str, Any]) -> _Told:
+def _told(snapshot: Record) -> _Told:
     if snapshot.get("state") != PublicationState.PUBLISHED:
         return None, ()
     relations = [row for row in snapshot["relations"] if row["target"]]
     return snapshot["slug"], tuple((row["kind"], row["target"], row["note"]) for row in relations)
 
 
-def _tell_again(pairs: list[tuple[_Told, _Told]], moment: Any) -> None:
+def _tell_again(pairs: list[tuple[_Told, _Told]], moment: datetime.datetime) -> None:
     """Date and derive the records anew that tell something of one that came to the public, left
     it, moved, or names others than before: whoever keeps a copy of theirs would miss it.
 
@@ -178,7 +182,7 @@ def _what_differs(before: str | None, after: str) -> str:
 
 
 def names_in(
-    records: Iterable[dict[str, Any]], *, model: type[Model] = Agreement, public: bool = False
+    records: Iterable[Record], *, model: type[Model] = Agreement, public: bool = False
 ) -> dict[type[Model], dict[str, str]]:
     """The present names of the agencies, terms and agreements that these records refer to.
 
@@ -193,7 +197,7 @@ def names_in(
     return named
 
 
-def present_addresses(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+def present_addresses(records: Iterable[Record]) -> dict[str, str]:
     """The present address of each public record that these records refer to, by the address that
     they know it by."""
     keys = references(records)[Agreement]
@@ -203,7 +207,7 @@ def present_addresses(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     return dict(moved) | dict(found)
 
 
-def record_decision(agreement: Agreement, *, reason: str, user: Any) -> None:
+def record_decision(agreement: Agreement, *, reason: str, user: User) -> None:
     """Append a revision for what changes no content: an approval, a working copy given up.
 
     Call it inside the transaction of the decision, with the record locked.

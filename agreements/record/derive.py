@@ -3,9 +3,9 @@
 """
 
 import json
+import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from .. import question
 from ..dates import PartialDate
-from ..exports import CHILDREN, PUBLIC, Names, flat_line, life_of, recorded
+from ..exports import CHILDREN, PUBLIC, Names, Record, flat_line, life_of, recorded
+from ..exports.tables import AGREEMENTS
 from ..models import (
     Agency,
     Agreement,
@@ -32,6 +33,9 @@ from ..models.querysets import PublicationState, batched
 from ..rules.status import Dated, MilestoneKind, Period, odd_until, standings
 from .oddities import unsourced
 
+#: The number of the rules by which things are worked out of records. Whoever changes what follows
+#: from a record (status, search terms, an entry, a column that is worked out) adds one.
+RULES = 3
 #: Whole records in memory at a time.
 SEVERAL = 500
 #: PostgreSQL refuses a tsvector of more than 1 MB; no record of real length comes near.
@@ -73,9 +77,16 @@ def reindex_terms(terms: Iterable[CooperationArea | ProductCategory]) -> None:
     derive_all(touched.distinct())
 
 
+def rules_number() -> int:
+    """``RULES``, and what the public fields and columns are: where either has changed, ``manage.py
+    derive`` works everything out anew."""
+    shape = zlib.crc32(repr((PUBLIC, AGREEMENTS.header)).encode()) & 0xFFFF
+    return RULES << 16 | shape
+
+
 def underived() -> QuerySet[Agreement]:
     """The agreements of which nothing was worked out by the present rules."""
-    derived = Digest.objects.filter(agreement=OuterRef("pk"), rules=Digest.RULES)
+    derived = Digest.objects.filter(agreement=OuterRef("pk"), rules=rules_number())
     return Agreement.objects.filter(~Exists(derived))
 
 
@@ -106,7 +117,7 @@ def derive(agreement_ids: Sequence[int]) -> None:
     derive_written(recorded(agreement_ids))
 
 
-def derive_written(records: Mapping[int, dict[str, Any]]) -> None:
+def derive_written(records: Mapping[int, Record]) -> None:
     """Keep what follows from some hundreds of records (``exports.recorded``), by the keys of their
     agreements. Call it in the transaction of the change, after a new edition has begun and all
     columns of the agreements are written."""
@@ -127,7 +138,7 @@ def derive_written(records: Mapping[int, dict[str, Any]]) -> None:
         digests.append(
             Digest(
                 agreement_id=pk,
-                rules=Digest.RULES,
+                rules=rules_number(),
                 serial=serial,
                 unsourced=unsourced(record),
                 odd_until=odd_until(*lives[pk]),
@@ -181,7 +192,7 @@ def derive_standings(lives: Mapping[int, Life]) -> dict[int, list[Period]]:
 class _Known:
     """What follows from records and from what stands behind their keys and codes."""
 
-    def __init__(self, records: Mapping[int, dict[str, Any]]) -> None:
+    def __init__(self, records: Mapping[int, Record]) -> None:
         keys = {part["agency"] for each in records.values() for part in each["participations"]}
         agencies = Agency.objects.filter(key__in=keys).prefetch_related("names")
         #: All names by which an agency is found.
@@ -208,7 +219,7 @@ class _Known:
         changed = Agreement.objects.filter(pk__in=records).values_list("pk", "updated_at")
         self.changed = dict(changed)
 
-    def public_record(self, pk: int, record: dict[str, Any]) -> dict[str, Any]:
+    def public_record(self, pk: int, record: Record) -> Record:
         """``Digest.record``: as ``exports.record`` gives it to the public, and when it changed."""
         told = {name: record[name] for name in PUBLIC[Agreement]}
         for name, noun in CHILDREN[Agreement].items():
@@ -218,7 +229,7 @@ class _Known:
         ]
         return told | {"updated_at": self.changed[pk].isoformat(timespec="seconds")}
 
-    def search_document(self, pk: int, of: dict[str, Any]) -> SearchDocument:
+    def search_document(self, pk: int, of: Record) -> SearchDocument:
         """The search terms of one record."""
         title = [of["title"], of["short_title"], of["original_title"]]
         signed_in = Agreement(
@@ -262,7 +273,7 @@ class _Known:
         )
 
 
-def _as_json(value: Any) -> str:
+def _as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -6,7 +6,7 @@ queries: who wants the names of agencies and terms instead of their keys brings 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
@@ -19,7 +19,7 @@ from django.db.models import Model
 from django_countries.fields import Country
 
 from ..dates import PartialDateField, to_partial_date
-from ..exports import CHILDREN, PUBLIC, STAFF
+from ..exports import CHILDREN, PUBLIC, STAFF, Record
 from ..models import (
     AgencyName,
     Agreement,
@@ -151,8 +151,8 @@ ROW_KEY = "row_key"
 
 
 def differences(
-    before: dict[str, Any],
-    after: dict[str, Any],
+    before: Record,
+    after: Record,
     *,
     model: type[Model] = Agreement,
     names: Names | None = None,
@@ -193,7 +193,7 @@ def in_one_line(found: Iterable[Difference]) -> str:
 
 
 def references(
-    records: Iterable[dict[str, Any]], model: type[Model] = Agreement
+    records: Iterable[Record], model: type[Model] = Agreement
 ) -> dict[type[Model], set[str]]:
     """The natural keys by which these records of one noun name other rows of the register."""
     found: dict[type[Model], set[str]] = defaultdict(set)
@@ -208,7 +208,7 @@ def references(
     return found
 
 
-def public_part(record: dict[str, Any], addresses: Mapping[str, str]) -> dict[str, Any]:
+def public_part(record: Record, addresses: Mapping[str, str]) -> Record:
     """Of a revision's record of an agreement, what the public may read: the allow-list alone.
 
     ``addresses`` gives the present address of every record that is public now, by each address it
@@ -228,9 +228,7 @@ def public_part(record: dict[str, Any], addresses: Mapping[str, str]) -> dict[st
     return shown
 
 
-def _every_row(
-    model: type[Model], record: dict[str, Any]
-) -> Iterator[tuple[type[Model], dict[str, Any]]]:
+def _every_row(model: type[Model], record: Record) -> Iterator[tuple[type[Model], Record]]:
     yield model, record
     for table, child in CHILDREN.get(model, {}).items():
         for row in record.get(table) or []:
@@ -254,8 +252,8 @@ _PLURALS = {
 def _rows(
     table: str,
     model: type[Model],
-    before: list[dict[str, Any]],
-    after: list[dict[str, Any]],
+    before: list[Record],
+    after: list[Record],
     names: Names,
 ) -> list[Difference]:
     noun, plural = _noun(model)
@@ -285,7 +283,7 @@ def _rows(
 
 
 def _matched(
-    model: type[Model], before: list[dict[str, Any]], after: list[dict[str, Any]]
+    model: type[Model], before: list[Record], after: list[Record]
 ) -> list[tuple[int, int]]:
     """The pairs of places at which the same row stands, by the surest key that both share."""
     every = tuple(n for n in (*PUBLIC[model], *STAFF.get(model, ())) if n != _PLACE)
@@ -308,17 +306,17 @@ def _matched(
     return sorted(pairs)
 
 
-def _key(row: dict[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+def _key(row: Record, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple("" if row.get(name) in (None, "") else repr(row[name]) for name in names)
 
 
-def _title(model: type[Model], row: dict[str, Any], names: Names) -> str:
+def _title(model: type[Model], row: Record, names: Names) -> str:
     words = [_in_words(model, name, row.get(name), names) for name in _ROWS[model].named_by]
     return ", ".join(filter(None, words)) or "not stated"
 
 
 def _whole(
-    kind: DifferenceKind, table: str, model: type[Model], row: dict[str, Any], names: Names
+    kind: DifferenceKind, table: str, model: type[Model], row: Record, names: Names
 ) -> Difference:
     """An added or removed row, with everything that it states."""
     added = kind is DifferenceKind.ADDED
@@ -332,7 +330,7 @@ def _whole(
 
 
 def _fields(
-    model: type[Model], before: dict[str, Any], after: dict[str, Any], names: Names
+    model: type[Model], before: Record, after: Record, names: Names
 ) -> tuple[FieldDifference, ...]:
     found = []
     for name in (*PUBLIC[model], *STAFF.get(model, ())):
@@ -377,7 +375,7 @@ def _in_words(model: type[Model], name: str, value: Any, names: Names) -> str:
     return str(value)
 
 
-def _day_in_words(value: Any) -> str:
+def _day_in_words(value: object) -> str:
     try:
         return str(to_partial_date(value))
     except ValidationError:
@@ -396,6 +394,8 @@ _UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\W{_UNSPACED}]+|.)", re.DOTALL)
 #: Comparing takes up to the product of both lengths; beyond this the texts are shown whole.
 _MOST_COMPARED = 1_000_000
+#: A change of ``SequenceMatcher``: its tag, and where it begins and ends in either text.
+_Opcode = tuple[str, int, int, int, int]
 
 
 def marks(before: str, after: str) -> tuple[list[Mark], list[Mark]]:
@@ -420,13 +420,13 @@ def marks(before: str, after: str) -> tuple[list[Mark], list[Mark]]:
     return told
 
 
-def _without_crumbs(opcodes: list[Any], words: list[str]) -> Iterator[tuple[Any, ...]]:
+def _without_crumbs(opcodes: Sequence[_Opcode], words: list[str]) -> Iterator[_Opcode]:
     """A sign between two changes is part of the change."""
-    for number, (tag, *places) in enumerate(opcodes):
+    for number, (tag, start, end, new_start, new_end) in enumerate(opcodes):
         inside = 0 < number < len(opcodes) - 1
-        kept = "".join(words[places[0] : places[1]])
+        kept = "".join(words[start:end])
         crumb = tag == "equal" and inside and not any(char.isalnum() for char in kept)
-        yield ("replace" if crumb else tag, *places)
+        yield ("replace" if crumb else tag, start, end, new_start, new_end)
 
 
 def _append(side: list[Mark], mark: Mark) -> None:

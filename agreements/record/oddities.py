@@ -12,7 +12,9 @@ from difflib import SequenceMatcher
 from types import SimpleNamespace
 from typing import Any
 
+from ..exports import Record
 from ..models import Agreement, Participation, Relation, Source
+from ..models.querysets import AgreementQuerySet
 from ..rules import status
 from ..rules.coverage import Commitment
 
@@ -32,6 +34,8 @@ class Oddity:
     other: Agreement | None = None
 
 
+#: Rows, each with its place: stored, as they were typed, or read from a record.
+_Placed = Sequence[tuple[str, Any]]
 _ROWS = ("participations", "sources", "provisions", "milestones", "relations", "outcomes")
 
 
@@ -40,12 +44,12 @@ class Told:
     """A record as stored or as typed: its own fields and its rows, each with its place."""
 
     agreement: Agreement
-    participations: Sequence[tuple[str, Any]] = ()
-    sources: Sequence[tuple[str, Any]] = ()
-    provisions: Sequence[tuple[str, Any]] = ()
-    milestones: Sequence[tuple[str, Any]] = ()
-    relations: Sequence[tuple[str, Any]] = ()
-    outcomes: Sequence[tuple[str, Any]] = ()
+    participations: _Placed = ()
+    sources: _Placed = ()
+    provisions: _Placed = ()
+    milestones: _Placed = ()
+    relations: _Placed = ()
+    outcomes: _Placed = ()
 
 
 def oddities(told: Told, today: datetime.date) -> list[Oddity]:
@@ -60,7 +64,7 @@ def oddities(told: Told, today: datetime.date) -> list[Oddity]:
 
 def odd_dates(told: Told, today: datetime.date) -> Iterator[Oddity]:
     """What ``status.odd_dates`` finds, each with its place."""
-    signed: Any = told.agreement.signed_on
+    signed = told.agreement.signed_on
     places = {id(row): place for place, row in told.milestones}
     for odd in status.odd_dates(today, signed, [row for _, row in told.milestones]):
         row = odd.milestone
@@ -89,7 +93,7 @@ def facts_without_source(told: Told) -> Iterator[Oddity]:
             )
 
 
-def unsourced(record: dict[str, Any]) -> bool:
+def unsourced(record: Record) -> bool:
     """Whether a record, as ``exports.recorded`` gives it, names no source at all or has one of the
     ``facts_without_source``."""
     rows = {name: [("", SimpleNamespace(**row)) for row in record[name]] for name in _ROWS}
@@ -125,7 +129,7 @@ def digest(found: Iterable[Oddity]) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
-def _of_the_same_parties(others: Any, agencies: set[int]) -> list[Agreement]:
+def _of_the_same_parties(others: AgreementQuerySet, agencies: set[int]) -> list[Agreement]:
     if len(agencies) < 2:
         return []
     sharing = Participation.objects.filter(agency=min(agencies)).values("agreement")
@@ -138,8 +142,7 @@ def _of_the_same_parties(others: Any, agencies: set[int]) -> list[Agreement]:
 
 
 def _near(one: Agreement, other: Agreement) -> bool:
-    first: Any = one.signed_on
-    second: Any = other.signed_on
+    first, second = one.signed_on, other.signed_on
     if not first or not second:
         return False
     return first.earliest <= second.latest + NEAR and second.earliest <= first.latest + NEAR

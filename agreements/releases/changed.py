@@ -3,14 +3,13 @@
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
-from ..exports import TABLES, Table
+from ..exports import TABLES, Record, Table
 from ..record.differences import differences, in_one_line
 
 #: Follow from the day and the place of the export, or from changes that are not public.
@@ -121,7 +120,7 @@ def _differing(table: str, was: dict[str, list[Row]], now: dict[str, list[Row]])
     ]
 
 
-def _plain(name: str, record: _Record) -> dict[str, Any]:
+def _plain(name: str, record: _Record) -> Record:
     """The record as ``exports.record`` gives it."""
     (row,) = record.rows[name]
     plain = _values(TABLES[name], row)
@@ -133,7 +132,7 @@ def _plain(name: str, record: _Record) -> dict[str, Any]:
     return plain
 
 
-def _values(table: Table, row: Row) -> dict[str, Any]:
+def _values(table: Table, row: Row) -> Record:
     return {
         column.field: column.value(row[column.name])
         for column in table.read_back
@@ -170,7 +169,7 @@ def _records(name: str, archive: zipfile.ZipFile, stack: ExitStack) -> Iterator[
         for other, each in TABLES.items()
         if each.owner == table.noun._meta.model_name and _header(archive, other)
     }
-    rows: Any = _rows(archive, name, stack)
+    rows: Iterable[Row] = _rows(archive, name, stack)
     if name in ("areas", "products"):
         # A vocabulary is short, and in an order of its own.
         rows = sorted(rows, key=itemgetter(key))
@@ -200,7 +199,7 @@ class _Owned:
         return rows
 
 
-def _rows(archive: zipfile.ZipFile, name: str, stack: ExitStack) -> Iterator[Row]:
+def _rows(archive: zipfile.ZipFile, name: str, stack: ExitStack) -> "csv.DictReader[str]":
     file = stack.enter_context(archive.open(f"{name}.csv"))
     return csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
 
@@ -210,5 +209,4 @@ def _header(archive: zipfile.ZipFile, name: str) -> list[str]:
     if f"{name}.csv" not in archive.namelist():
         return []
     with ExitStack() as stack:
-        rows: Any = _rows(archive, name, stack)
-        return list(rows.fieldnames or ())
+        return list(_rows(archive, name, stack).fieldnames or ())

@@ -75,7 +75,7 @@ def changes(
     order = {code: rank for rank, code in enumerate(product_order)}
     stages = {None: len(Stage)} | {stage: rank for rank, stage in enumerate(Stage)}
 
-    def place(point: tuple[Stage | None, Hashable]) -> tuple:
+    def place(point: tuple[Stage | None, Hashable]) -> tuple[int, int, str]:
         stage, subject = point
         # A provision without products stands last, as in the grid.
         rank = order.get(str(subject), len(order)) if subject else len(order) + 1

@@ -5,7 +5,7 @@ the products its source gives it, an intended one stays marked as intended, and 
 recorded the cell says "not stated", which is not "no".
 """
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -118,13 +118,16 @@ class Cell:
     @property
     def reaches(self) -> list[Reach]:
         """The different depths and commitments here, deepest first, exclusions apart."""
-        found = (reach_of(p) for p in self.provisions if p.commitment != Commitment.EXCLUDED)
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(map(reach_of, self._included)))
 
     @property
     def deepest(self) -> Reach | None:
         """The deepest reach, or None where nothing but exclusions or nothing at all is recorded."""
-        return next(iter(self.reaches), None)
+        return next(map(reach_of, self._included), None)
+
+    @property
+    def _included(self) -> Iterator[Reaching]:
+        return (p for p in self.provisions if p.commitment != Commitment.EXCLUDED)
 
     @property
     def excluded(self) -> bool:

@@ -82,7 +82,7 @@ def answers(
     """
 
     def told(cells: Iterable[Cell]) -> list[Answer]:
-        alike: dict[tuple[Reach | None, bool, frozenset], tuple[list[str], list[Any]]] = {}
+        alike: dict[tuple[Reach | None, bool, frozenset[Any]], tuple[list[str], list[Any]]] = {}
         for cell in cells:
             if cell.provisions:
                 deepest = cell.deepest

@@ -14,11 +14,11 @@ class Counts(DatabaseCache):
     told of too many attempts, and a failed one would not be counted.
     """
 
-    def _base_set(self, mode: str, key: str, value: Any, timeout: Any = None) -> Any:
+    def _base_set(self, mode: str, key: str, value: object, timeout: float | None = None) -> Any:
         database = router.db_for_write(self.cache_model_class)
         failed: list[OperationalError] = []
 
-        def noted(execute: Callable[..., Any], *args: Any) -> Any:
+        def noted(execute: Callable[..., object], *args: object) -> object:
             try:
                 return execute(*args)
             except OperationalError as error:

@@ -11,9 +11,10 @@ from django.http import HttpRequest
 
 def second_factors() -> QuerySet[Authenticator]:
     """Everybody's apps and keys. A recovery code stands in for one and is none by itself."""
-    return Authenticator.objects.filter(
+    factors: QuerySet[Authenticator] = Authenticator.objects.filter(
         type__in=(Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
     )
+    return factors
 
 
 def has_shown_second_factor(request: HttpRequest) -> bool:

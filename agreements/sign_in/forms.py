@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
@@ -39,12 +40,12 @@ class _EachCodeOnce:
     """allauth forgets a used code after one period, but with a tolerance it is good for three; and
     it never knew the code that set the app up."""
 
-    user: Any
+    user: User
     #: What was shown; where an app is being set up there is none yet.
     authenticator: Authenticator | None = None
 
     def clean_code(self) -> str:
-        code = super().clean_code()  # type: ignore[misc]
+        code: str = super().clean_code()  # type: ignore[misc]
         if self.authenticator is None or self.authenticator.type == Authenticator.Type.TOTP:
             used = f"sign_in.used_code.{self.user.pk}.{normalize_user_code(code)}"
             if not cache.add(used, True, timeout=settings.MFA_TOTP_PERIOD * 3):
@@ -68,7 +69,7 @@ class NewPasswordForm(AdminPasswordChangeForm):
     """The old password is asked for as on the other pages: wrong ones lock the account."""
 
     def clean_old_password(self) -> str:
-        old = self.cleaned_data["old_password"]
+        old: str = self.cleaned_data["old_password"]
         if not get_adapter(context.request).reauthenticate(self.user, old):
             raise ValidationError(
                 self.error_messages["password_incorrect"], code="password_incorrect"
@@ -81,7 +82,7 @@ class CredentialField(forms.JSONField):
 
     widget = forms.HiddenInput
 
-    def to_python(self, value: Any) -> Any:
+    def to_python(self, value: object) -> Any:
         try:
             return super().to_python(value)
         except RecursionError as error:
@@ -116,7 +117,7 @@ class AddKeyForm(key_forms.AddWebAuthnForm):
 
     def clean(self) -> dict[str, Any]:
         try:
-            cleaned = super().clean()
+            cleaned: dict[str, Any] = super().clean()
             answer = cleaned.get("credential")
             if answer:
                 cleaned["credential"] = {

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
@@ -48,7 +47,11 @@ class TwoFactors:
         return response
 
     def process_view(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        args: object,
+        kwargs: object,
     ) -> HttpResponse | None:
         match = request.resolver_match
         # Public pages must not even look at the session.
@@ -70,7 +73,7 @@ class TwoFactors:
         return None
 
 
-def _put_aside(request: HttpRequest, view: Any) -> None:
+def _put_aside(request: HttpRequest, view: Callable[..., HttpResponseBase]) -> None:
     """What is sent before the factor is shown would be lost: its view says how it is kept."""
     keep = getattr(view, "put_aside", None)
     if keep and request.method == "POST":

@@ -6,6 +6,7 @@ from typing import Any
 from allauth.mfa.totp.views import ActivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView
 from django.contrib.auth.views import PasswordChangeView
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse_lazy
 
@@ -18,8 +19,8 @@ class _SetsUp:
 
     request: HttpRequest
 
-    def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)  # type: ignore[misc]
+    def form_valid(self, form: Form) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)  # type: ignore[misc]
         remember_second_factor(self.request)
         return response
 
@@ -39,9 +40,8 @@ class AddKey(_SetsUp, AddWebAuthnView):
     """A passkey or security key, which the browser binds to the name of the site."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {
-            "site_has_no_name": _is_address(self.request.get_host())
-        }
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"site_has_no_name": _is_address(self.request.get_host())}
 
 
 def _is_address(host: str) -> bool:

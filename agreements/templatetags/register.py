@@ -34,6 +34,7 @@ from ..models import (
     SourceKind,
     search,
 )
+from ..models.evidence import SourcedRow
 from ..rules.coverage import NOT_COUNTED_YET, PRODUCTS_NOT_STATED, Commitment, Depth, Reach, Stage
 from ..rules.lineage import Drawing, drawing
 from ..rules.pairs import PairRow
@@ -66,7 +67,7 @@ def capture(parser: Parser, token: Token) -> _Capture:
 
 
 @register.filter
-def as_json(value: Any) -> SafeString:
+def as_json(value: object) -> SafeString:
     """A value as JSON that can stand inside a script element: it cannot end it."""
     text = json.dumps(value, ensure_ascii=False)
     return SafeString(text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"}))
@@ -90,8 +91,7 @@ class Life(NamedTuple):
     undated: list[Event]
 
 
-def _milestones(agreement: Agreement) -> list[Any]:
-    # Any: the stubs take a PartialDateField for the CharField it stores.
+def _milestones(agreement: Agreement) -> list[Milestone]:
     return list(agreement.milestones.all())
 
 
@@ -101,7 +101,7 @@ def timeline(agreement: Agreement, day: datetime.date) -> Life:
     milestones = _milestones(agreement)
     events = [Event(m.date, m.get_kind_display(), m) for m in milestones]
     events += [Event(m.until, "Stated end of the term", m, True) for m in milestones if m.until]
-    signed_on: Any = agreement.signed_on
+    signed_on = agreement.signed_on
     if signed_on:
         events.insert(0, Event(signed_on, "Signed", None))
     days = [((event.date.earliest, event.date.latest), event) for event in events if event.date]
@@ -130,7 +130,7 @@ def effects(agreement: Agreement) -> list[Milestone]:
     """The events from which the agreement counts as effective, earliest first."""
     kinds = MARKS["effective"] | MARKS["provisional"]
     found = [m for m in _milestones(agreement) if m.kind in kinds]
-    signed_on: Any = agreement.signed_on
+    signed_on = agreement.signed_on
     return sorted(found, key=lambda m: counts_from(m, signed_on))
 
 
@@ -168,7 +168,7 @@ def own_source(milestone: Milestone, topic: str) -> Source | None:
     return None if milestone.source_id in named else milestone.source
 
 
-def _source_number(row: Any) -> int:
+def _source_number(row: Evidence) -> int:
     """The number of a row's source; 0 where none is recorded."""
     return row.source.number if row.source else 0
 
@@ -184,7 +184,7 @@ def by_source(rows: Iterable[Evidence]) -> list[tuple[Source | None, list[Eviden
 def supports(agreement: Agreement, source: Source) -> list[tuple[str, str]]:
     """What a source is the receipt for: words and the anchor on the page, each once, in the order
     of the page."""
-    facts: list[tuple[str, str, Any]]
+    facts: list[tuple[str, str, SourcedRow]]
     facts = [(p.area.name, f"provision-{p.pk}", p) for p in agreement.provisions.all()]
     facts += [(m.get_kind_display(), "life", m) for m in _milestones(agreement)]
     facts += [("Outcomes", "outcomes", o) for o in agreement.outcomes.all()]
@@ -220,7 +220,7 @@ def participant_groups(
 
 
 @register.filter
-def drawn(relations: Iterable[Relation]) -> Drawing:
+def drawn(relations: Iterable[Relation]) -> Drawing[Agreement | str]:
     """The drawing of a lineage; an agreement outside the register stands as its title."""
     return drawing((each.target or each.target_title, each.agreement) for each in relations)
 

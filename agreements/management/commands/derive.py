@@ -1,8 +1,8 @@
-"""Derive what is kept beside the records: search terms and standings."""
+"""Derive what is kept beside the records."""
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.template.defaultfilters import pluralize
 
 from agreements.models import Agreement, Edition
@@ -13,11 +13,11 @@ class Command(BaseCommand):
     """Resumable: what is done stays done, and a run that was stopped goes on where it was."""
 
     help = (
-        "Work out the search terms and the status of every agreement of which that was not done by "
-        "the present rules."
+        "Work out what follows from every agreement of which that was not done by the present "
+        "rules: status, search terms, what lists, tables and feeds show."
     )
 
-    def add_arguments(self, parser: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--all",
             action="store_true",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from agreements.exports import package, register_document
@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     help = "Write the published register as one JSON document to standard output."
 
-    def add_arguments(self, parser: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--package", type=Path, metavar="FILE", help="write the data package to this ZIP file"
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agreements.importer import ImportRefused, plan, read
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         "register that ships with the project)."
     )
 
-    def add_arguments(self, parser: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", type=Path, default=SHIPPED)
         parser.add_argument(
             "--whole",
