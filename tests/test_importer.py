@@ -7,11 +7,13 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import signals
 from django.test.utils import CaptureQueriesContext
 
 from agreements import exports
 from agreements.exports import guard, register_document, unguard
-from agreements.importer import FORMAT, ImportRefused, parse, restore
+from agreements.importer import FORMAT, ImportRefused, parse, plan, restore
+from agreements.importer.document import from_json
 from agreements.management.commands.import_register import SHIPPED
 from agreements.models import Agency, Agreement, Relation, Revision
 from agreements.workflow import begin_working_copy
@@ -77,6 +79,23 @@ def test_an_unchanged_document_changes_nothing():
     result = make.import_register(parse(SHIPPED.read_text()), reason="again", name="test")
     assert (result.added, result.changed, result.unchanged) == (0, 0, Agreement.objects.count())
     assert Revision.objects.count() == revisions
+
+
+@pytest.mark.shipped
+def test_of_an_unchanged_record_no_instance_is_read():
+    read = []
+    signals.post_init.connect(
+        lambda sender, **_: read.append(sender), weak=False, dispatch_uid="test"
+    )
+    try:
+        plan(from_json(document(summary="Changed.")))
+        assert read.count(Agreement) == 1
+        read.clear()
+        planned = plan(from_json(json.loads(SHIPPED.read_text())))
+    finally:
+        signals.post_init.disconnect(dispatch_uid="test")
+    assert planned.unchanged == Agreement.objects.count()
+    assert not {*read} & {Agreement, *exports.CHILDREN[Agreement].values()}
 
 
 def test_a_changed_record_leaves_one_revision_and_the_others_alone():

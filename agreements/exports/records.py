@@ -266,6 +266,9 @@ def plain_value(instance: Any, name: str) -> Any:
 
 def plain(value: Any) -> Any:
     """A value as a document holds it: references by key, dates as recorded, decimals as text."""
+    # Most are.
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, Model):
         return getattr(value, NATURAL_KEY[type(value)])
     if isinstance(value, PartialDate):
@@ -274,8 +277,6 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
-    if value is None or isinstance(value, bool | int | str):
-        return value
     return str(getattr(value, "code", value) or "")
 
 

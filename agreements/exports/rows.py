@@ -23,6 +23,8 @@ def rows_of(
     lists = [place for place, name in enumerate(fields) if _is_list(noun, name)]
     paths = [_path(noun, name) for place, name in enumerate(fields) if place not in lists]
     rows = list(found.values_list("pk", owner, *paths))
+    if not rows:
+        return
     ids = [row[0] for row in rows]
     listed = [(place, _listed(noun, fields[place], ids)) for place in lists]
     for pk, owned_by, *told in rows:
@@ -62,22 +64,27 @@ def grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
     return groups
 
 
-def recorded(agreements: Sequence[int]) -> dict[int, Record]:
+def recorded(agreements: Sequence[int], *, staff: bool = True) -> dict[int, Record]:
     """The whole records of these agreements as revisions keep them (``records.record`` for staff),
-    by their keys. A working copy goes by the address of the record that it revises."""
-    fields = PUBLIC[Agreement] + STAFF[Agreement]
+    by their keys; without ``staff`` what every document says of them. A working copy goes by the
+    address of the record that it revises."""
+
+    def told(noun: type[Model]) -> tuple[str, ...]:
+        return PUBLIC[noun] + (STAFF.get(noun, ()) if staff else ())
+
     found = Agreement.objects.filter(Among("pk", agreements)).order_by("pk")
     whole: dict[int, Record] = {}
+    fields = told(Agreement)
     for pk, (*values, revised) in rows_of(Agreement, (*fields, _REVISED), found):
         whole[pk] = dict(zip(fields, values, strict=True))
         if revised:
             whole[pk]["slug"] = revised
     for name, noun in CHILDREN[Agreement].items():
-        of_row = PUBLIC[noun] + STAFF.get(noun, ())
-        rows = grouped(rows_of(noun, of_row, owned(noun, whole, staff=True), "agreement"))
+        fields = told(noun)
+        rows = grouped(rows_of(noun, fields, owned(noun, whole, staff=staff), "agreement"))
         for pk, record in whole.items():
             record[name] = [
-                dict(zip(of_row, values, strict=True)) for _, values in rows.get(pk, ())
+                dict(zip(fields, values, strict=True)) for _, values in rows.get(pk, ())
             ]
             if spelled := SPELLED.get(name):
                 record[name].sort(key=itemgetter(spelled))

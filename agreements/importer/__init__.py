@@ -4,9 +4,6 @@
 in one transaction, or nothing. A fault is reported with the place it stands in.
 """
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +11,7 @@ from django.db import transaction
 
 from ..exports import FORMAT
 from ..models import Edition
-from .document import Document, ImportRefused, parse, read
+from .document import Document, ImportRefused, all_alive, parse, read
 from .plan import Change, Planner, Progress, TablePlan
 from .restoring import restore
 from .writing import write
@@ -51,7 +48,8 @@ class Plan:
         """Raises ImportRefused with every fault found."""
         self.document = document
         self.edition = Edition.of_all()
-        self.tables = Planner(document, progress).run()
+        with all_alive():
+            self.tables = Planner(document, progress).run()
 
     @property
     def added(self) -> list[Change]:
@@ -80,7 +78,7 @@ class Plan:
         Raises ImportRefused, and writes nothing, if the register has changed since in a way that
         makes the plan another one.
         """
-        with _all_alive(), transaction.atomic():
+        with all_alive(), transaction.atomic():
             Edition.lock()
             now = self if Edition.of_all() == self.edition else Plan(self.document)
             if now is not self and now.told != self.told:
@@ -109,19 +107,6 @@ class Plan:
     def told(self) -> list[Any]:
         """What a person was shown of the plan."""
         return [change.told for table in self.tables.values() for change in table.changes]
-
-
-@contextmanager
-def _all_alive() -> Iterator[None]:
-    """No search for garbage while writing: every row of a large document is in use, and walking
-    through them again and again took a quarter of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def plan(document: Document, progress: Progress | None = None) -> Plan:

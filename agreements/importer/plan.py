@@ -10,7 +10,7 @@ from django.db.models import Model, Q
 from django.utils import timezone
 
 from ..dates import PartialDate
-from ..exports import CHILDREN, NATURAL_KEY, PUBLIC, plain, record
+from ..exports import CHILDREN, NATURAL_KEY, PUBLIC, plain, record, recorded
 from ..exports.tables import NOUNS
 from ..models import (
     Agency,
@@ -28,6 +28,8 @@ from .document import Document, ImportRefused, Row
 Progress = Callable[[int, int], None]
 #: So many records are read at once.
 _CHUNK = 500
+#: A row; the record it speaks of, None for a new one, and how that stands, in plain values.
+_Found = tuple[Row, Any, dict[str, Any] | None]
 
 
 @dataclass
@@ -146,9 +148,9 @@ class Planner:
     def run(self) -> dict[str, TablePlan]:
         """The plan of each table. Raises ImportRefused with every fault found."""
         pending = [
-            (change, row)
+            each
             for name in ("areas", "products", "agencies")
-            for change, row in self.records(name, self.found(NOUNS[name], name))
+            for each in self.records(name, self.found(NOUNS[name], name))
         ]
         pending += self.records("agreements", self.agreements())
         # Records first, what belongs to them second: then every reference finds its row.
@@ -163,23 +165,43 @@ class Planner:
 
     # --- Records ---
 
-    def found(self, model: type[Model], name: str) -> Iterator[tuple[Row, Any]]:
+    def found(self, model: type[Model], name: str) -> Iterator[_Found]:
+        """Each row that does not repeat what is recorded."""
         for row in self.document.tables.get(name, ()):
-            yield row, self.known[model].get(row.key)
+            instance = self.known[model].get(row.key)
+            before = record(instance) if instance else None
+            if self.says_more(name, row, before):
+                yield row, instance, before
 
-    def agreements(self) -> Iterator[tuple[Row, Any]]:
-        """Each row with the record it speaks of, a few hundred records read at a time."""
+    def agreements(self) -> Iterator[_Found]:
+        """Each row that does not repeat what is recorded. A few hundred records are compared at a
+        time, and of those only what differs is read as instances."""
         rows = self.document.tables.get("agreements", [])
         named = {row.key for row in rows}
         self.known[Agreement] = {}
         for start in range(0, len(rows), _CHUNK):
             chunk = rows[start : start + _CHUNK]
-            ids = {id(row): self.addresses.get(self.stands_at(row, named)) for row in chunk}
-            stored = Agreement.objects.with_related().in_bulk([pk for pk in ids.values() if pk])
-            for number, row in enumerate(chunk, start=start + 1):
-                yield row, stored.get(ids[id(row)] or 0)
-                if self.progress and (number % 100 == 0 or number == len(rows)):
-                    self.progress(number, len(rows))
+            places = [self.stands_at(row, named) for row in chunk]
+            ids = [self.addresses.get(place, 0) for place in places]
+            stand = recorded([pk for pk in ids if pk], staff=self.staff)
+            differing = []
+            for row, place, pk in zip(chunk, places, ids, strict=True):
+                # A working copy by its own address, not by that of the record it revises.
+                before = stand[pk] | {"slug": place} if pk in stand else None
+                if self.says_more("agreements", row, before):
+                    differing.append((row, pk, before))
+            known = [pk for _, pk, before in differing if before]
+            stored = Agreement.objects.with_related().in_bulk(known)
+            yield from ((row, stored.get(pk), before) for row, pk, before in differing)
+            if self.progress:
+                self.progress(start + len(chunk), len(rows))
+
+    def says_more(self, name: str, row: Row, before: dict[str, Any] | None) -> bool:
+        """Whether the row says anything but what is recorded already, to the letter."""
+        if before is None or not _repeats(row, before):
+            return True
+        self.tables[name].unchanged += 1
+        return False
 
     def stands_at(self, row: Row, named: set[str]) -> str:
         """The present address of the record: the document may know it as a former one."""
@@ -189,18 +211,14 @@ class Planner:
         left = {str(child.data["slug"]) for child in former if child.data}
         return next((slug for slug in sorted(left - named) if slug in self.addresses), "")
 
-    def records(self, name: str, found: Iterator[tuple[Row, Any]]) -> list[tuple[Change, Row]]:
+    def records(self, name: str, found: Iterable[_Found]) -> list[tuple[Change, Row]]:
         """What of one table is to be added or changed, each with its row."""
         pending = []
-        table, model = self.tables[name], NOUNS[name]
-        for row, instance in found:
-            before = record(instance, staff=self.staff) if instance else None
+        model = NOUNS[name]
+        for row, instance, before in found:
             if before is None and row.data is None:
                 noun = model._meta.verbose_name
                 self.faults.append(f"{row.at(NATURAL_KEY[model])}: there is no {noun} “{row.key}”.")
-                continue
-            if before is not None and _repeats(row, before):
-                table.unchanged += 1
                 continue
             self.fill_in(row, before)
             instance = instance or _new(row)
@@ -437,13 +455,20 @@ class Planner:
 
     # --- The result ---
 
+    def told(self, instance: Any, lists: dict[Any, list[Any]]) -> dict[str, Any]:
+        """A row or record as it will stand, by itself. The document says it in the same words from
+        now on, so that nothing is kept twice."""
+        row = self.places[id(instance)]
+        row.data = _plain(instance, lists)
+        return row.data
+
     def settle(self, change: Change, row: Row) -> None:
         """Tell what differs, and leave out of the writing what does not."""
         name = next(name for name, noun in NOUNS.items() if noun is row.model)
         table = self.tables[name]
         lists = {(id(owner), field_name): rows for owner, field_name, rows in change.lists}
-        after = _plain(change.instance, lists) | {
-            relation: [_plain(child, lists) for child in rows]
+        after = self.told(change.instance, lists) | {
+            relation: [self.told(child, lists) for child in rows]
             for relation, rows in change.rows.items()
         }
         change.after = canonical(row.model, after)

@@ -37,6 +37,9 @@ def write(
         chunk = changes[start : start + _CHUNK]
         store_rows(chunk, CHILDREN[Agreement])
         _remember(chunk, reason, user, name, dated=first)
+        for change in chunk:
+            # What is written would only take room.
+            change.rows, change.lists = {}, []
         if progress:
             progress(start + len(chunk), len(changes))
     if renamed := tables["agencies"].changed:
@@ -130,11 +133,11 @@ def store_rows(changes: list[Change], relations: Iterable[str]) -> None:
 
 def _store_list(field: Any, held: list[tuple[Any, list[Any]]]) -> None:
     through = field.remote_field.through._default_manager
-    owner_name, term_name = field.m2m_field_name(), field.m2m_reverse_field_name()
+    owner_id, term_id = field.m2m_column_name(), field.m2m_reverse_name()
     known = [owner.pk for owner, _ in held]
-    through.filter(**{f"{owner_name}__in": known}).delete()
+    through.filter(**{f"{owner_id}__in": known}).delete()
     through.bulk_create(
-        through.model(**{owner_name: owner, term_name: term})
+        through.model(**{owner_id: owner.pk, term_id: term.pk})
         for owner, terms in held
         for term in terms
     )
@@ -143,8 +146,8 @@ def _store_list(field: Any, held: list[tuple[Any, list[Any]]]) -> None:
 def _remember(changes: list[Change], reason: str, user: Any, name: str, *, dated: bool) -> None:
     """One revision for each, and its search terms."""
     whole = [change for change in changes if not _says_less(change)]
-    written = [Written(each.instance.pk, _as_recorded(each), each.new, dated) for each in whole]
-    record_written(written, reason=reason, user=user, name=name)
+    written = [Written(each.instance.pk, _as_recorded(each), each.new) for each in whole]
+    record_written(written, reason=reason, user=user, name=name, dated=dated)
     others = [change.instance.pk for change in changes if _says_less(change)]
     record_change(others, reason=reason, user=user, name=name)
 

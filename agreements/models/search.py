@@ -29,12 +29,15 @@ _IDEOGRAPHS = (
 _HANGUL = "\uac00-\ud7af\u1100-\u11ff\u3130-\u318f"
 _UNSPACED = re.compile(f"[{_IDEOGRAPHS}{_HANGUL}]+")
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\uff07]")
+_POSSESSIVE = re.compile(r"'s\b|'")
+_RUN = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
     """One form for what a reader takes to be the same: width, case, accents, apostrophes."""
     text = _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", text).casefold())
-    text = re.sub(r"'s\b|'", "", text)
+    if "'" in text:
+        text = _POSSESSIVE.sub("", text)
     if text.isascii():
         return text
     # Combining marks of alphabets are accents; Kana voicing marks and Hangul letters are not.
@@ -48,7 +51,10 @@ def fold(text: str) -> str:
 
 def _words(text: str) -> Iterator[str]:
     """Runs of letters and digits; a run changes where a script written without spaces begins."""
-    for run in re.findall(r"[^\W_]+", fold(text)):
+    for run in _RUN.findall(fold(text)):
+        if run.isascii():
+            yield run
+            continue
         start = 0
         for match in _UNSPACED.finditer(run):
             yield from filter(None, (run[start : match.start()], match[0]))
@@ -79,7 +85,7 @@ def document_terms(text: str) -> list[str]:
     """
     terms: list[str] = []
     for word in _words(text):
-        if _UNSPACED.fullmatch(word):
+        if not word.isascii() and _UNSPACED.fullmatch(word):
             terms += map(_plain, word)
             terms += _pairs(word)
         else:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import F, Model
+from django.db.models import F, Max, Model
 from django.utils import timezone
 from django.utils.text import Truncator
 
 from ..exports import NATURAL_KEY, Record, as_snapshot, recorded, snapshot
 from ..models import Agency, Agreement, Authorship, Edition, Revision
 from ..models.querysets import PublicationState, batched
-from .derive import SEVERAL, derive, derive_written
+from .derive import SEVERAL, derive_written
 from .differences import differences, in_one_line, references
 
 
@@ -56,14 +56,11 @@ def _record_chunk(
 @dataclass(frozen=True)
 class Written:
     """A record as it stands after a change: ``exports.recorded``. One that is ``new`` has no
-    revision yet; one that is ``dated`` says itself when it last changed, which is believed of a
-    register that was empty: nobody has a copy yet. The history of a working copy stands with the
-    record it ``revises``."""
+    revision yet. The history of a working copy stands with the record it ``revises``."""
 
     agreement_id: int
     record: Record
     new: bool = False
-    dated: bool = False
     revises_id: int | None = None
 
     @property
@@ -79,15 +76,18 @@ def record_written(
     user: User | None = None,
     name: str = "",
     moved: bool = False,
+    dated: bool = False,
 ) -> int:
-    """``record_change`` for a caller who knows how a few hundred records stand now."""
+    """``record_change`` for a caller who knows how a few hundred records stand now. Those that are
+    ``dated`` say themselves when they last changed, which is believed of a register that was
+    empty: nobody has a copy yet."""
     known = [each.history[0] for each in written if not each.new]
-    # The newest revision of each; ordered by key, so the last of a group stays in the dictionary.
+    histories = Revision.objects.filter(agreement__in=known).order_by()
     newest = {
         (record, of_working_copy): text
-        for record, of_working_copy, text in Revision.objects.filter(agreement__in=known)
-        .order_by("pk")
-        .values_list("agreement", "of_working_copy", "snapshot")
+        for record, of_working_copy, text in Revision.objects.filter(
+            pk__in=histories.values("agreement", "of_working_copy").values(newest=Max("pk"))
+        ).values_list("agreement", "of_working_copy", "snapshot")
     }
     made_by_name = user.get_username() if user else name
     changed, revisions, told, public = [], [], [], False
@@ -101,7 +101,7 @@ def record_written(
         if not of_working_copy:
             earlier = json.loads(before or "{}")
             public |= not _SEEN.isdisjoint((earlier.get("state"), each.record["state"]))
-            if not each.dated:
+            if not dated:
                 told.append((_told(earlier), _told(each.record)))
         revisions.append(
             Revision(
@@ -113,14 +113,18 @@ def record_written(
                 snapshot=text,
             )
         )
-    if changed:
-        # Before the time is taken: the row is locked until the change is committed, so what is
-        # committed later bears a later time.
-        Edition.renew(public=public)
+    if not changed:
+        return 0
+    # Before the time is taken: the row is locked until the change is committed, so what is
+    # committed later bears a later time.
+    Edition.renew(public=public)
     Revision.objects.bulk_create(revisions)
+    moment = timezone.now()
     marks: dict[str, Any] = {"lock_version": F("lock_version") + 1}
     if not moved:
         marks["last_edited_by"] = user
+    if not dated:
+        marks["updated_at"] = moment
     Agreement.objects.filter(pk__in=[each.agreement_id for each in changed]).update(**marks)
     if user and not moved:
         Authorship.objects.bulk_create(
@@ -130,9 +134,6 @@ def record_written(
             ],
             ignore_conflicts=True,
         )
-    moment = timezone.now()
-    undated = [each.agreement_id for each in changed if not each.dated]
-    Agreement.objects.filter(pk__in=undated).update(updated_at=moment)
     derive_written({each.agreement_id: each.record for each in changed})
     _tell_again(told, moment)
     return len(revisions)
@@ -170,7 +171,7 @@ def _tell_again(pairs: list[tuple[_Told, _Told]], moment: datetime.datetime) -> 
         telling = list(Agreement.objects.telling_of(slugs, named).values_list("pk", flat=True))
         for few in batched(telling, SEVERAL):
             Agreement.objects.filter(pk__in=few).update(updated_at=moment)
-            derive(few)
+            derive_written(recorded(few))
 
 
 def _what_differs(before: str | None, after: str) -> str:

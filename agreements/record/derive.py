@@ -5,6 +5,7 @@
 import json
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -281,10 +282,14 @@ def _passages(texts: list[str]) -> str:
     return "\n".join(dict.fromkeys(" ".join(text.split()) for text in texts if text))
 
 
+# The names of agencies, areas and products stand in many records.
+_terms_of = lru_cache(maxsize=4096)(search.document_terms)
+
+
 def _terms(texts: list[str]) -> str:
     """The terms of all texts, each once: presence is all that the index is asked for."""
     kept, size = [], 0
-    for term in dict.fromkeys(term for text in texts for term in search.document_terms(text)):
+    for term in dict.fromkeys(term for text in texts if text for term in _terms_of(text)):
         size += len(term) + 1
         if size > MAX_INDEX_BYTES:
             break
