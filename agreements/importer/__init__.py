@@ -9,9 +9,11 @@ from typing import Any
 
 from django.db import transaction
 
+from moctracker.collector import uncollected
+
 from ..exports import FORMAT
 from ..models import Edition
-from .document import Document, ImportRefused, all_alive, parse, read
+from .document import Document, ImportRefused, parse, read
 from .plan import Change, Planner, Progress, TablePlan
 from .restoring import restore
 from .writing import write
@@ -48,7 +50,7 @@ class Plan:
         """Raises ImportRefused with every fault found."""
         self.document = document
         self.edition = Edition.of_all()
-        with all_alive():
+        with uncollected():
             self.tables = Planner(document, progress).run()
 
     @property
@@ -78,7 +80,7 @@ class Plan:
         Raises ImportRefused, and writes nothing, if the register has changed since in a way that
         makes the plan another one.
         """
-        with all_alive(), transaction.atomic():
+        with uncollected(), transaction.atomic():
             Edition.lock()
             now = self if Edition.of_all() == self.edition else Plan(self.document)
             if now is not self and now.told != self.told:

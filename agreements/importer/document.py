@@ -2,7 +2,6 @@
 
 import csv
 import datetime
-import gc
 import hashlib
 import io
 import json
@@ -13,7 +12,6 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -23,6 +21,8 @@ from django.db.models import Model
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+
+from moctracker.collector import uncollected
 
 from ..dates import PartialDateField
 from ..exports import (
@@ -113,20 +113,7 @@ class Document:
     ends_with: tuple[str, str, str] | None = None
 
 
-@contextmanager
-def all_alive() -> Iterator[None]:
-    """No search for garbage meanwhile: every row of a large document is in use, and walking
-    through them again and again takes up to a quarter of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@all_alive()
+@uncollected()
 def read(name: str, file: IO[bytes]) -> Document:
     """The document in ``file``, called ``name``: a register document, a package or a CSV of any
     table. Which of them is told by the content.

@@ -3,13 +3,14 @@
 Whatever else a question reads, it begins here: nobody answers from an old edition.
 """
 
-import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
 from django.db import connection
+
+from moctracker.collector import uncollected
 
 from ..models import Agreement, Digest, Edition
 from ..models.querysets import AgreementQuerySet
@@ -42,7 +43,7 @@ def _read(known: Register | None) -> Register:
     """The register as it stands, from the last one that was ``known``."""
     # What this transaction has written may never be committed: nothing is built upon it.
     for_good = not connection.in_atomic_block
-    with _one_state(), _uncollected():
+    with _one_state(), uncollected():
         serial = Edition.present_serial()
         # A lower serial: of another database, which was put in the place of this one.
         follows = known and for_good and known.for_good and known.serial <= serial
@@ -81,15 +82,3 @@ def _one_state() -> Iterator[None]:
             yield
         finally:
             cursor.execute("COMMIT")
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which would look through all entries again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
