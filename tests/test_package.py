@@ -348,6 +348,7 @@ def generated(draw):
         made.append(agreement)
     Relation.objects.create(agreement=made[0], kind="amends", target=made[1], note=draw(awkward))
     Relation.objects.create(agreement=made[1], kind="amends", target_title=draw(said))
+    make.derived(*made)
     return made
 
 
