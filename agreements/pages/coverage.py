@@ -112,7 +112,7 @@ def _table(question: CoverageFilterSet) -> dict[str, Any]:
     instruments = question.instruments([question.subject])
     agencies = question.register.agencies
     home_of = question.register.home_of
-    subject = {key for key in agencies if question.subject in (key, home_of(key))}
+    subject = question.register.members(question.subject)
     homes = {home_of(key) for key in subject} - {""}
     side_of = {
         key: question.side_of(agencies[key])

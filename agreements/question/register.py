@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
-from itertools import compress, islice, permutations
+from itertools import combinations, compress, islice, permutations
 from operator import itemgetter
 from typing import Any, NamedTuple, overload
 
@@ -20,6 +20,7 @@ from django_countries import countries
 from ..models import Agency, Agreement, ProductCategory
 from ..models.participation import Part
 from ..models.search import query_terms
+from ..rules.coverage import between
 from ..rules.partners import Instrument
 from .entry import CODED, Entry
 from .index import Bitmaps, Order, Postings, Timelines, bitmap, flags
@@ -96,8 +97,7 @@ class Day(NamedTuple):
 class _OneWay(NamedTuple):
     slot: int
     point: Point
-    relying: str
-    reference: str
+    one_way: tuple[str, str]
 
 
 class Register:
@@ -186,7 +186,7 @@ class Register:
         self._said = self._said.plus((point, slot) for slot, _, point in provided)
         mutual = ((point, slot) for slot, p, point in provided if not p.one_way)
         self._mutual = self._mutual.plus(mutual)
-        one_way = (_OneWay(slot, point, *p.one_way) for slot, p, point in provided if p.one_way)
+        one_way = (_OneWay(slot, point, p.one_way) for slot, p, point in provided if p.one_way)
         self._one_way = [*self._one_way, *one_way]
         self._scope = self._scope.plus((code, slot) for slot, e in told for code in e.scope)
         self._standings = self._standings.plus(
@@ -265,11 +265,14 @@ class Register:
         """Those in which each of these agencies takes part, on whatever day."""
         return self.live & self.participants.all(agency.key for agency in agencies)
 
+    def members(self, side: str) -> set[str]:
+        """The agencies of a side, by their keys: one agency, or all of a country given by its code.
+        Keys are small letters and codes are capitals."""
+        return {key for key, home in self._homes.items() if side in (key, home)}
+
     def taking_part(self, side: str, day: datetime.date) -> int:
-        """Those in which a side surely takes part on ``day``: an agency by its key, or a country
-        by its code. Keys are small letters and codes are capitals."""
-        present = self.on(day).participants
-        return present.any(key for key in present if side in (key, self.home_of(key)))
+        """Those in which an agency of a side surely takes part on ``day``."""
+        return self.on(day).participants.any(self.members(side))
 
     @cached_property
     def reach(self) -> Reach:
@@ -279,14 +282,12 @@ class Register:
     def reach_between(self, sides: Sequence[str]) -> Reach:
         """What provisions reach between two of the sides (``coverage.between``): of a one-way one,
         that names two of them; of a single side, from it or to it."""
-        pairs = list(permutations(sides, 2))
+        members = list(map(self.members, sides))
 
         def joins(row: _OneWay) -> bool:
-            relying = (row.relying, self.home_of(row.relying))
-            reference = (row.reference, self.home_of(row.reference))
-            if not pairs:
-                return sides[0] in relying or sides[0] in reference
-            return any(one in relying and two in reference for one, two in pairs)
+            if len(members) == 1:
+                return not members[0].isdisjoint(row.one_way)
+            return any(between(row, one, two) for one, two in combinations(members, 2))
 
         joined = ((row.point, row.slot) for row in self._one_way if joins(row))
         return Reach(self._mutual.plus(joined), self._scope)

@@ -74,14 +74,19 @@ class Reaching(Deep, Protocol):
     def product_codes(self) -> Sequence[str]: ...
 
 
-class Directed(Reaching, Protocol):
-    """What the rules of a pair need of a provision besides. ``one_way`` are the relying and the
-    reference agency, None where it is mutual or its direction is not stated."""
+class Directional(Protocol):
+    """What may run one way: ``one_way`` are the relying and the reference agency, None where it is
+    mutual or its direction is not stated."""
+
+    @property
+    def one_way(self) -> tuple[Hashable, Hashable] | None: ...
+
+
+class Directed(Reaching, Directional, Protocol):
+    """What the rules of a pair need of a provision besides."""
 
     @property
     def area(self) -> Hashable: ...
-    @property
-    def one_way(self) -> tuple[Hashable, Hashable] | None: ...
 
 
 class Held(Reaching, Protocol):
@@ -201,7 +206,7 @@ def coverage(provisions: Iterable[Reaching], product_order: Sequence[str] = ()) 
 
 
 def reaches(
-    provision: Directed, relying: Collection[Hashable], reference: Collection[Hashable]
+    provision: Directional, relying: Collection[Hashable], reference: Collection[Hashable]
 ) -> bool:
     """Whether a provision of an agreement in which both sides take part lets the agencies
     ``relying`` rely on the agencies ``reference``.
@@ -213,7 +218,9 @@ def reaches(
     return ends is None or (ends[0] in relying and ends[1] in reference)
 
 
-def between(provision: Directed, side: Collection[Hashable], other: Collection[Hashable]) -> bool:
+def between(
+    provision: Directional, side: Collection[Hashable], other: Collection[Hashable]
+) -> bool:
     """Whether a provision reaches from one side to the other in either direction."""
     return reaches(provision, side, other) or reaches(provision, other, side)
 
