@@ -93,18 +93,10 @@ class Country(Several):
     above = "agreements/list/_filter_eu.html"
 
     def limit(self, question: "AgreementFilterSet", chosen: list[str]) -> int:
-        return self._countries(question).any(chosen)
+        return question.countries.any(chosen)
 
     def counted(self, question: "AgreementFilterSet", others: int, found: int) -> dict[str, int]:
-        return self._countries(question).counted(others)
-
-    def _countries(self, question: "AgreementFilterSet") -> Bitmaps[str]:
-        countries = question.register.by_country(question.participants)
-        if not question.asked["eu_members"]:
-            return countries
-        members = countries.any(eu_members(question.day))
-        countries[EU] |= members
-        return countries
+        return question.countries.counted(others)
 
     def words(self, question: "AgreementFilterSet", chosen: list[str]) -> str:
         places = question.labels(self.field_name)
@@ -358,6 +350,15 @@ class AgreementFilterSet(Question):
             if self.past_day
             else self.register.participants
         )
+
+    @cached_property
+    def countries(self) -> Bitmaps[str]:
+        """The agreements by the country of a participant; if asked for, those of a member of the
+        European Union are the Union's too."""
+        countries = self.register.by_country(self.participants)
+        if self.asked["eu_members"]:
+            countries[EU] |= countries.any(eu_members(self.day))
+        return countries
 
     @cached_property
     def reached(self) -> Asked:
