@@ -24,8 +24,7 @@ from agreements.models import (
     Signatory,
 )
 from agreements.models.querysets import PublicationState
-from agreements.record import after_change as history
-from agreements.record import derive
+from agreements.record import after_change, derive
 from agreements.record.after_change import record_change
 from agreements.record.derive import derive_all, reindex_agencies, reindex_terms
 from tests import make
@@ -193,7 +192,7 @@ def test_an_import_into_an_empty_register_derives_each_record_once(empty_registe
     ProductCategory.objects.all().delete()
     derived = []
     monkeypatch.setattr(derive, "derive_written", derived.extend)
-    monkeypatch.setattr(history, "derive_written", derived.extend)
+    monkeypatch.setattr(after_change, "derive_written", derived.extend)
     make.import_register(document, reason="test")
     assert len(derived) == len(made)
 

@@ -55,7 +55,7 @@ from agreements.models import (
     Signatory,
     Source,
 )
-from agreements.record import after_change as history
+from agreements.record import after_change
 from agreements.record.derive import derive
 from agreements.record.differences import differences
 from tests import make
@@ -571,7 +571,7 @@ def test_a_plan_that_the_register_has_overtaken_is_refused():
     content = edited(table("agreements", ONE), lambda row: row.update(summary="From the file."))
     planned = plan(read("file", io.BytesIO(content)))
     Agreement.objects.filter(slug=ONE).update(summary="Typed meanwhile.")
-    history.record_change(
+    after_change.record_change(
         Agreement.objects.filter(slug=ONE).values_list("pk", flat=True), reason=""
     )
     with pytest.raises(ImportRefused, match="The register has changed since"):
@@ -877,7 +877,7 @@ def test_the_conditions_of_the_tables_decide_in_memory_as_in_the_database(data):
 
 def test_a_draft_without_its_kind_of_instrument_has_search_terms_and_a_revision():
     draft = make.agreement(state="draft", instrument_type="", title="Zyxwvut")
-    assert history.record_change([draft.pk], reason="typed", name="test") == 1
+    assert after_change.record_change([draft.pk], reason="typed", name="test") == 1
     assert draft in Agreement.objects.search("zyxwvut")
 
 

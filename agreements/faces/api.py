@@ -113,7 +113,7 @@ def _in_order_of_change(
 ) -> Iterator[Entry | Tombstone]:
     """The agreements that answer and every tombstone, in the order of change, from the first one
     ``after`` this moment and slug. All of one edition: what is committed later is dated later
-    (``history.record_written``), so nothing comes in before what was told."""
+    (``after_change.record_written``), so nothing comes in before what was told."""
     register, since = question.register, question.asked["updated_since"]
     found, tombstones = question.found, register.tombstones
     begin = bisect_left(tombstones, since, key=attrgetter("changed"))

@@ -40,7 +40,7 @@ class Change:
     slug: str
     title: str
     instance: Any
-    #: The record as it stood and as it will stand, in plain values: what ``changes.differences``
+    #: The record as it stood and as it will stand, in plain values: what ``record.differences``
     #: compares.
     before: dict[str, Any] | None
     after: dict[str, Any]

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 import snowballstemmer
-from django.db import connection, connections
+from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -203,16 +203,6 @@ def matching_ids(queryset: QuerySet[Any], text: str, column: str = "all_terms") 
     if statement := _statement(connections[queryset.db].vendor, text, column):
         return RawSQL(*statement)  # noqa: S611 - terms are parameters
     return None
-
-
-def found_ids(text: str, column: str = "all_terms") -> list[int]:
-    """The ids that ``matching_ids`` selects, published or not, in no order."""
-    statement = _statement(connection.vendor, text, column)
-    if statement is None:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(*statement)
-        return [pk for (pk,) in cursor.fetchall()]
 
 
 def _statement(vendor: str, text: str, column: str) -> tuple[str, list[str]] | None:
