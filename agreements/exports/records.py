@@ -32,7 +32,7 @@ from ..models import (
     Signatory,
     Source,
 )
-from ..models.querysets import AgreementQuerySet, in_code_order
+from ..models.querysets import AgreementQuerySet, PublicationState, in_code_order
 from ..rules.coverage import Grid
 from ..rules.status import Event, status_on
 
@@ -278,6 +278,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     return str(getattr(value, "code", value) or "")
+
+
+def is_public(record: Record) -> bool:
+    """Whether the public may see a record that is as revisions keep it: ``querysets.visible``."""
+    return record.get("state") == PublicationState.PUBLISHED
 
 
 def life_of(record: Record) -> tuple[PartialDate | None, list[Event]]:

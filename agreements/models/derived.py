@@ -1,6 +1,6 @@
 """What is worked out of a record and kept, to be read where working it out would be slow.
 
-Written by ``history`` whenever a record changes, and by nobody else. The database does not check
+Written by ``record`` whenever a record changes, and by nobody else. The database does not check
 that the record is there: on PostgreSQL a new row would wait for whoever has locked the record, who
 waits for the edition, which whoever derives has locked: a deadlock.
 """
@@ -13,7 +13,7 @@ from django.db import models
 
 from .agreement import Agreement
 from .columns import Line
-from .querysets import PublicationState
+from .querysets import visible
 
 
 class Standing(models.Model):
@@ -48,7 +48,7 @@ class DigestQuerySet(models.QuerySet["Digest"]):
 
     def register(self) -> "DigestQuerySet":
         """Of what the public may see now, and of which a record is kept."""
-        return self.filter(agreement__state=PublicationState.PUBLISHED).exclude(record="")
+        return self.filter(visible("agreement__")).exclude(record="")
 
     def records(self, agreements: Collection[int]) -> dict[int, dict[str, Any]]:
         """``record`` of each of these agreements that is in the register now, by its key."""

@@ -44,6 +44,12 @@ class PublicationState(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"
 
 
+def visible(record: str = "") -> Q:
+    """What the public may see: the one place where that is decided. ``record`` is the path to the
+    agreement, ended by two underscores; empty for the agreement itself."""
+    return Q(**{f"{record}state": PublicationState.PUBLISHED})
+
+
 def _holding_on(day: datetime.date) -> Q:
     """Of the standings of an agreement, the one that holds on ``day``."""
     return Q(from_day__lte=day) & (Q(until_day__isnull=True) | Q(until_day__gt=day))
@@ -118,7 +124,7 @@ class AgencyQuerySet(models.QuerySet["Agency"]):
         named = [
             Exists(
                 self._rows(link).filter(
-                    agreement__state=PublicationState.PUBLISHED,
+                    visible("agreement__"),
                     **{column + "__parent" * level: OuterRef("pk")},
                 )
             )
@@ -165,7 +171,7 @@ class AgencyQuerySet(models.QuerySet["Agency"]):
 
     def counting_agreements(self) -> "AgencyQuerySet":
         """Annotate ``agreements``: in how many published agreements each takes part."""
-        published = Q(participations__agreement__state=PublicationState.PUBLISHED)
+        published = visible("participations__agreement__")
         return self.annotate(agreements=Count("participations", filter=published, distinct=True))
 
     def _rows(self, link: str) -> models.QuerySet[Any]:
@@ -179,10 +185,10 @@ class AgreementQuerySet(models.QuerySet["Agreement"]):
 
     def published(self) -> "AgreementQuerySet":
         """Records that staff have published and not withdrawn."""
-        return self.filter(state=PublicationState.PUBLISHED)
+        return self.filter(visible())
 
     def register(self) -> "AgreementQuerySet":
-        """What the public may see: the one place where that is decided."""
+        """What the public may see."""
         return self.published()
 
     def withdrawn(self) -> "AgreementQuerySet":
@@ -269,7 +275,7 @@ class AgreementQuerySet(models.QuerySet["Agreement"]):
         """Annotate ``status`` on ``day``: what ``status.status_on`` says, looked up.
 
         It is None, and so equal to no status, where it was never worked out: where something wrote
-        a record and did not go through ``history``, or ``manage.py derive`` did not run yet.
+        a record and did not go through ``record``, or ``manage.py derive`` did not run yet.
         """
         holding = self._related("standings").filter(_holding_on(day))
         return self.annotate(status=Subquery(holding.values("status")[:1]))
@@ -291,9 +297,8 @@ class AgreementQuerySet(models.QuerySet["Agreement"]):
         ends, unless the other one is known by its title only.
         """
         # By a join, not ``in``: a subquery would keep the databases from looking up the two ends.
-        public = PublicationState.PUBLISHED
         relations = self._rows("relations").filter(
-            Q(target__isnull=True) | Q(target__state=public), agreement__state=public
+            Q(target__isnull=True) | visible("target__"), visible("agreement__")
         )
         oldest = (F("agreement__signed_on_earliest").asc(nulls_last=True), "kind", "pk")
         found: dict[int, Relation] = {}

@@ -72,7 +72,7 @@ def record_context(request: HttpRequest, agreement: Agreement) -> dict[str, Any]
     as_of = day_asked(request)
     day = as_of or timezone.localdate()
     grid = agreement.grid
-    lineage = Agreement.objects.register().lineage_of(agreement)
+    lineage = Agreement.objects.lineage_of(agreement)
     product_names = dict(current().products)
     context = {
         "agreement": agreement,

@@ -16,7 +16,7 @@ from django.db.models import F, Max, Model
 from django.utils import timezone
 from django.utils.text import Truncator
 
-from ..exports import NATURAL_KEY, Record, as_snapshot, recorded, snapshot
+from ..exports import NATURAL_KEY, Record, as_snapshot, is_public, recorded, snapshot
 from ..models import Agency, Agreement, Authorship, Edition, Revision
 from ..models.querysets import PublicationState, batched
 from .derive import SEVERAL, derive_written
@@ -148,7 +148,7 @@ _Told = tuple[str | None, tuple[tuple[str, str, str], ...]]
 
 
 def _told(snapshot: Record) -> _Told:
-    if snapshot.get("state") != PublicationState.PUBLISHED:
+    if not is_public(snapshot):
         return None, ()
     relations = [row for row in snapshot["relations"] if row["target"]]
     return snapshot["slug"], tuple((row["kind"], row["target"], row["note"]) for row in relations)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from .. import question
 from ..dates import PartialDate
-from ..exports import CHILDREN, PUBLIC, Names, Record, flat_line, life_of, recorded
+from ..exports import CHILDREN, PUBLIC, Names, Record, flat_line, is_public, life_of, recorded
 from ..exports.tables import AGREEMENTS
 from ..models import (
     Agency,
@@ -29,7 +29,7 @@ from ..models import (
     Standing,
     search,
 )
-from ..models.querysets import PublicationState, batched
+from ..models.querysets import batched
 from ..rules.status import Dated, MilestoneKind, Period, odd_until, standings
 from .oddities import unsourced
 
@@ -130,15 +130,14 @@ def derive_written(records: Mapping[int, Record]) -> None:
     )
     lives = {pk: life_of(record) for pk, record in records.items()}
     periods = derive_standings(lives)
-    serial = Edition.present_serial()
+    serial, rules = Edition.present_serial(), rules_number()
     digests = []
     for pk, record in records.items():
-        published = record["state"] == PublicationState.PUBLISHED
-        public = known.public_record(pk, record) if published else None
+        public = known.public_record(pk, record) if is_public(record) else None
         digests.append(
             Digest(
                 agreement_id=pk,
-                rules=rules_number(),
+                rules=rules,
                 serial=serial,
                 unsourced=unsourced(record),
                 odd_until=odd_until(*lives[pk]),
